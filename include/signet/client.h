@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* libsignet: reach the person's digital IDs from a program.
+ *
+ * A SignetClient is one connection to signetd, which keeps the private keys on
+ * their tokens and does the operations. Calls block, up to the client's
+ * timeout, and are to be made from one thread at a time per client; several
+ * clients in several threads are fine. After a fork the child must open a client of its
+ * own; the parent's is refused there (by process id).
+ *
+ * The library installs no signal handlers, starts no threads and raises no
+ * SIGPIPE. Records are plain structs, owned by whoever got them.
+ */
+
+#include <signet/error.h>
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct SignetClient SignetClient;
+
+typedef enum {
+  SIGNET_CONNECT_DEFAULT = 0,
+  SIGNET_CONNECT_NO_AUTOSTART = 1 << 0, /* do not start signetd when none runs */
+} SignetConnectFlags;
+
+/**
+ * signet_client_connect:
+ * @address: (nullable): path of the socket; NULL for the usual one
+ * @flags: how
+ * @error: SIGNET_ERROR_NO_DAEMON  not reachable and not startable
+ *         SIGNET_ERROR_VERSION    the running daemon is of another version; restart it
+ *
+ * Connects, and starts the daemon when none runs.
+ *
+ * Returns: (transfer full) (nullable): the client; free with signet_client_free()
+ */
+SignetClient *signet_client_connect(const char *address, SignetConnectFlags flags, GError **error);
+void signet_client_free(SignetClient *client);
+
+/**
+ * signet_client_set_timeout:
+ * @milliseconds: for each later call; default 60,000 (calls that wait for a person or for
+ *   key generation use at least 240,000)
+ */
+void signet_client_set_timeout(SignetClient *client, guint milliseconds);
+
+/**
+ * SignetAsk:
+ * @token: label of the locked token
+ * @tries_left: or -1
+ * @user_data: as given
+ * @ret_pin: (out): the PIN, NUL-terminated, in memory that the library wipes and frees with free();
+ *   leave NULL to have signetd ask by pinentry
+ * @error: SIGNET_ERROR_CANCELLED stops the operation
+ *
+ * Called when an operation finds its token locked. Called once per operation: a
+ * wrong PIN is never tried again by itself.
+ */
+typedef gboolean (*SignetAsk)(const char *token, int tries_left, gpointer user_data, char **ret_pin,
+                              GError **error);
+
+/**
+ * signet_client_set_ask:
+ * @ask: (nullable): how a PIN is got. NULL (the default): signetd asks by pinentry
+ * @may_ask: FALSE: nobody is asked, locked tokens are SIGNET_ERROR_PIN_REQUIRED
+ */
+void signet_client_set_ask(SignetClient *client, gboolean may_ask, SignetAsk ask,
+                           gpointer user_data);
+
+/* ---- tokens ---- */
+
+typedef enum {
+  SIGNET_TOKEN_PRESENT,
+  SIGNET_TOKEN_BLANK,  /* in its slot, not initialised */
+  SIGNET_TOKEN_ABSENT, /* seen before */
+  SIGNET_TOKEN_DOWN    /* its host fails; see problem */
+} SignetTokenState;
+
+typedef struct {
+  gboolean set;
+  int tries_left; /* -1: the token does not tell */
+  gboolean count_low;
+  gboolean final_try;
+  gboolean blocked;
+  gboolean must_change;
+} SignetPin;
+
+typedef struct {
+  char *label;
+  char *serial;
+  char *manufacturer;
+  char *model;
+  char *firmware;
+  char *uri;
+  char *profile;
+  char *module;
+  char *slot;
+  SignetTokenState state;
+  char *problem; /* (nullable) */
+  gboolean login_required;
+  gboolean locked;
+  gboolean protected_path;
+  gboolean read_only;
+  gboolean soft;
+  SignetPin user_pin;
+  SignetPin so_pin;
+  gint64 last_seen; /* seconds since 1970; 0 when present */
+} SignetToken;
+
+typedef struct {
+  char **generate; /* key kinds */
+  gboolean wrap;
+  gboolean pss;
+  gboolean oaep;
+  gboolean ecdh;
+  gboolean write;
+  char **mechanisms;
+} SignetAbilities;
+
+typedef struct {
+  char *name;
+  char *path;        /* (nullable) */
+  char *description; /* (nullable) */
+  char *version;     /* (nullable) */
+  int tokens;
+  char *state;   /* loaded, failed, missing, off */
+  char *problem; /* (nullable) */
+  char *package; /* (nullable): what to install when missing */
+} SignetModule;
+
+void signet_token_free(SignetToken *token);
+void signet_abilities_free(SignetAbilities *abilities);
+void signet_module_free(SignetModule *module);
+
+/* (element-type SignetToken), freed with its items */
+GPtrArray *signet_token_list(SignetClient *client, GError **error);
+/* ret_abilities and ret_ids (the IDs on it) may be NULL */
+SignetToken *signet_token_describe(SignetClient *client, const char *token,
+                                   SignetAbilities **ret_abilities, char ***ret_ids,
+                                   GError **error);
+
+typedef struct {
+  const char *label;
+  const char *pin;
+  const char *so_pin; /* (nullable): invented */
+  gboolean soft;
+  const char *token;  /* (nullable) */
+  const char *module; /* (nullable) */
+} SignetTokenInit;
+
+/* ret_so_pin: the invented SO PIN or NULL; wipe and g_free() it */
+SignetToken *signet_token_init(SignetClient *client, const SignetTokenInit *init, char **ret_so_pin,
+                               GError **error);
+gboolean signet_token_change_pin(SignetClient *client, const char *token, const char *old_pin,
+                                 const char *new_pin, GError **error);
+gboolean signet_token_unblock(SignetClient *client, const char *token, const char *so_pin,
+                              const char *new_pin, GError **error);
+
+/**
+ * signet_token_unlock:
+ * @token: label, serial or URI
+ * @pin: (nullable): tried once; NULL: signetd asks by pinentry
+ * @repeat: try a PIN that is known to have failed (after asking the person)
+ * @ret_already: (out) (optional): TRUE when it was unlocked before; @pin was then not checked
+ * @error: SIGNET_ERROR_PIN_INCORRECT, PIN_BLOCKED, PIN_REFUSED, PIN_REQUIRED, CANCELLED, TOKEN_GONE
+ */
+gboolean signet_token_unlock(SignetClient *client, const char *token, const char *pin,
+                             gboolean repeat, gboolean *ret_already, GError **error);
+/* token NULL: all; ret_locked: (optional): labels */
+gboolean signet_token_lock(SignetClient *client, const char *token, char ***ret_locked,
+                           GError **error);
+
+/* (element-type SignetModule) */
+GPtrArray *signet_module_list(SignetClient *client, GError **error);
+SignetModule *signet_module_add(SignetClient *client, const char *path, GError **error);
+
+typedef struct {
+  const char *event; /* in, out, locked, unlocked, changed */
+  const char *token;
+  const char *serial;
+  const char *module;
+  gboolean locked;
+  gboolean initial;
+  gint64 time;
+} SignetEvent;
+
+/* Returns FALSE to stop watching. */
+typedef gboolean (*SignetEventFunc)(const SignetEvent *event, gpointer user_data);
+/* Blocks, without timeout, until func returns FALSE or the daemon goes away. */
+gboolean signet_token_watch(SignetClient *client, SignetEventFunc func, gpointer user_data,
+                            GError **error);
+
+/* ---- IDs ---- */
+
+typedef enum {
+  SIGNET_USE_SIGN = 1 << 0,
+  SIGNET_USE_ENCRYPT = 1 << 1,
+  SIGNET_USE_AUTH = 1 << 2,
+  SIGNET_USE_CA = 1 << 3
+} SignetUse;
+
+typedef enum {
+  SIGNET_CAN_SIGN = 1 << 0,
+  SIGNET_CAN_DECRYPT = 1 << 1,
+  SIGNET_CAN_DERIVE = 1 << 2
+} SignetCan;
+
+typedef struct {
+  char *fingerprint; /* SHA-256, 64 hex digits */
+  char *subject;
+  char *issuer;
+  char *serial; /* hex */
+  char *name;   /* (nullable) */
+  char **addresses;
+  gint64 not_before; /* seconds since 1970 */
+  gint64 not_after;
+  guint use; /* SignetUse */
+  gboolean self_signed;
+  GBytes *der; /* (nullable): where asked for */
+} SignetCertificate;
+
+typedef struct {
+  char *key;  /* SHA-256 of the SubjectPublicKeyInfo, 64 hex digits */
+  char *kind; /* rsa:2048, ec:p256, … */
+  char *label;
+  char **tokens; /* labels of tokens that hold it now */
+  char **absent; /* labels of tokens seen to hold it before */
+  guint can;     /* SignetCan */
+  gboolean locked;
+  gboolean always_authenticate;
+  gboolean extractable;
+  GPtrArray *certificates; /* (element-type SignetCertificate), newest first */
+  GBytes *public_key;      /* (nullable): SubjectPublicKeyInfo DER, where DER was asked for */
+} SignetKey;
+
+typedef struct {
+  char *id;   /* what to call it: its first address, else its label */
+  char *name; /* (nullable) */
+  char **addresses;
+  gboolean is_default;
+  GPtrArray *keys; /* (element-type SignetKey) */
+} SignetId;
+
+void signet_id_free(SignetId *id);
+
+/* (element-type SignetId) */
+GPtrArray *signet_id_list(SignetClient *client, gboolean with_der, GError **error);
+SignetId *signet_id_describe(SignetClient *client, const char *id, gboolean with_der,
+                             GError **error);
+
+typedef struct {
+  char *id;
+  char *key;
+  char *kind;
+  char *fingerprint;
+  char *token;
+  GBytes *certificate; /* DER */
+  GPtrArray *chain;    /* (element-type GBytes): issuers' DER, nearest first */
+} SignetChoice;
+
+void signet_choice_free(SignetChoice *choice);
+
+/**
+ * signet_id_choose:
+ * @use: SIGNET_USE_SIGN or SIGNET_USE_ENCRYPT
+ * @id: (nullable): an ID by name
+ * @address: (nullable): or whatever ID has this address; both NULL: the default ID
+ * @error: SIGNET_ERROR_NOT_FOUND, AMBIGUOUS, NONE_USABLE (details list candidates and reasons)
+ *
+ * Picks the key and certificate that an operation uses: for signing the key
+ * must be present and its newest valid certificate fit for mail; for encryption the newest
+ * usable certificate.
+ */
+SignetChoice *signet_id_choose(SignetClient *client, SignetUse use, const char *id,
+                               const char *address, GError **error);
+
+typedef struct {
+  GBytes *issuer; /* (nullable): DER of the Name */
+  char *serial;   /* (nullable): hex */
+  char *key_id;   /* (nullable): subjectKeyIdentifier, hex */
+} SignetRecipient;
+
+typedef struct {
+  guint index; /* into the recipients asked for */
+  char *key;
+  char *kind;
+  char *fingerprint;
+  char *id;
+  char *token;
+  gboolean present;
+} SignetMatch;
+
+void signet_match_free(SignetMatch *match);
+
+/* (element-type SignetMatch), those present first. Any number of recipients; asked for in batches. */
+GPtrArray *signet_id_find_recipients(SignetClient *client, const SignetRecipient *recipients,
+                                     gsize n, GError **error);
+
+typedef struct {
+  const char *const *addresses;
+  const char *name;  /* (nullable) */
+  const char *token; /* (nullable) */
+  const char *kind;  /* (nullable): rsa:2048 … */
+  guint can;         /* SignetCan; 0: sign and decrypt */
+  gboolean no_backup;
+} SignetGenerate;
+
+typedef struct {
+  char *id;
+  char *key;
+  char *kind;
+  char *token;
+  GBytes *public_key; /* SubjectPublicKeyInfo DER */
+  gboolean extractable;
+} SignetGenerated;
+
+void signet_generated_free(SignetGenerated *generated);
+SignetGenerated *signet_id_generate(SignetClient *client, const SignetGenerate *request,
+                                    GError **error);
+
+/* chain: it is an issuer's certificate, to go on `token`. ret_id, ret_token (optional); ret_stored FALSE: it was there already */
+gboolean signet_id_store_certificate(SignetClient *client, GBytes *der, gboolean chain,
+                                     const char *token, char **ret_id, char **ret_token,
+                                     gboolean *ret_stored, GError **error);
+/* certificate: (nullable): only this one, by fingerprint. ret_removed: (optional): lines saying what went */
+gboolean signet_id_remove(SignetClient *client, const char *id, const char *certificate,
+                          gboolean lose_mail, char ***ret_removed, GError **error);
+gboolean signet_id_set_default(SignetClient *client, const char *id, GError **error);
+
+/* ---- the daemon ---- */
+
+typedef struct {
+  char *version;
+  int pid;
+  gint64 started;
+  int connections;
+  int tokens;
+  int ids;
+  char **unlocked;
+  char **warnings;
+  char **counter_names; /* as many as counter_values */
+  gint64 *counter_values;
+} SignetStatus;
+
+void signet_status_free(SignetStatus *status);
+SignetStatus *signet_daemon_status(SignetClient *client, GError **error);
+gboolean signet_daemon_stop(SignetClient *client, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetClient, signet_client_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetToken, signet_token_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetAbilities, signet_abilities_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetModule, signet_module_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetId, signet_id_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetChoice, signet_choice_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetMatch, signet_match_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetGenerated, signet_generated_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetStatus, signet_status_free)
+
+G_END_DECLS

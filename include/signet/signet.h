@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* All of libsignet. */
+#include <signet/client.h>
+#include <signet/error.h>
+#include <signet/key.h>

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Settings: /etc/signet/signet.conf, then the user's signet.conf, which wins
+ * except over what [enforced] in /etc sets ("group.key=value" lines there).
+ *
+ *   [modules]  add=PATH;PATH;        modules besides those that profiles name
+ *              off=NAME;             profiles not to load
+ *   [pin]      idle=MINUTES (15)     forget a PIN unused for so long
+ *              hard=MINUTES (480)    and after so long in any case
+ *              pinentry=PATH         the program that asks (else `pinentry`)
+ *   [mail]     hash=sha256           cipher=aes-256-cbc
+ */
+
+#include <glib.h>
+
+typedef struct BaseConfig BaseConfig;
+
+/* A missing file is fine; a malformed one is BAD_INPUT naming file and line. */
+BaseConfig *base_config_load(GError **error);
+void base_config_free(BaseConfig *config);
+
+/* NULL or the default where unset. A number out of [min, max] or not a number is BAD_INPUT naming the file. */
+const char *base_config_text(BaseConfig *config, const char *group, const char *key);
+gboolean base_config_number(BaseConfig *config, const char *group, const char *key, int fallback,
+                            int min, int max, int *ret_number, GError **error);
+char **base_config_list(BaseConfig *config, const char *group, const char *key); /* never NULL */
+
+/* Adds to a list in the user's own file, which is rewritten atomically with comments kept. */
+gboolean base_config_add_to_list(const char *group, const char *key, const char *value,
+                                 GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BaseConfig, base_config_free)

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/path.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define READ_CHUNK (64 * 1024)
+
+/* GLib caches the XDG folders at first use; tests and the sandbox set them per
+ * process, so reading them once is right. */
+char *
+base_path_data(void)
+{
+  return g_build_filename(g_get_user_data_dir(), "signet", NULL);
+}
+
+char *
+base_path_state(void)
+{
+  return g_build_filename(g_get_user_state_dir(), "signet", NULL);
+}
+
+char *
+base_path_config(void)
+{
+  return g_build_filename(g_get_user_config_dir(), "signet", NULL);
+}
+
+const char *
+base_path_system_config(void)
+{
+  return SIGNET_SYSCONFDIR;
+}
+
+static char *
+folder_of_this_program(void)
+{
+  char path[4096];
+  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length <= 0)
+    return NULL;
+  path[length] = '\0';
+  return g_path_get_dirname(path);
+}
+
+char *
+base_path_installed(const char *name)
+{
+  g_autofree char *here = folder_of_this_program();
+  if (here) {
+    g_autofree char *beside = g_build_filename(here, "share", name, NULL);
+    if (g_file_test(beside, G_FILE_TEST_EXISTS))
+      return g_steal_pointer(&beside);
+  }
+  return g_build_filename(SIGNET_DATADIR, name, NULL);
+}
+
+char *
+base_path_program(const char *name, GError **error)
+{
+  g_autofree char *here = folder_of_this_program();
+  const char *folders[] = { here, SIGNET_BINDIR, SIGNET_LIBEXECDIR };
+  for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
+    g_autofree char *path = folders[i] ? g_build_filename(folders[i], name, NULL) : NULL;
+    if (path && access(path, X_OK) == 0)
+      return g_steal_pointer(&path);
+  }
+  base_error_set(error, SIGNET_ERROR_NO_DAEMON,
+                 "cannot find the program %s beside this one or in %s", name, SIGNET_BINDIR);
+  return NULL;
+}
+
+gboolean
+base_path_make_folder(const char *path, GError **error)
+{
+  if (g_mkdir_with_parents(path, 0700) != 0)
+    return base_error_set_errno(error, errno, "cannot make the folder %s", path);
+  return TRUE;
+}
+
+static gboolean
+folder_is_ours(const char *path)
+{
+  struct stat info;
+  return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid();
+}
+
+static char *
+socket_folder(void)
+{
+  const char *runtime = g_getenv("XDG_RUNTIME_DIR");
+  if (runtime && *runtime)
+    return g_build_filename(runtime, "signet", NULL);
+  g_autofree char *run_user = g_strdup_printf("/run/user/%u", (unsigned)getuid());
+  if (folder_is_ours(run_user))
+    return g_build_filename(run_user, "signet", NULL);
+  g_autofree char *state = base_path_state();
+  return g_build_filename(state, "run", NULL);
+}
+
+char *
+base_path_socket(GError **error)
+{
+  g_autofree char *path = NULL;
+  const char *chosen = g_getenv("SIGNET_SOCKET");
+
+  if (chosen && *chosen) {
+    path = g_strdup(chosen);
+  } else {
+    g_autofree char *folder = socket_folder();
+    if (!base_path_make_folder(folder, error))
+      return NULL;
+    if (!folder_is_ours(folder) || chmod(folder, 0700) != 0) {
+      base_error_set(error, SIGNET_ERROR_DENIED, "the socket's folder %s does not belong to you",
+                     folder);
+      return NULL;
+    }
+    path = g_build_filename(folder, "socket", NULL);
+  }
+  if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+    base_error_set(
+        error, SIGNET_ERROR_USAGE,
+        "the socket's path is %zu bytes, a socket takes at most %zu: %s; set SIGNET_SOCKET to a shorter one",
+        strlen(path), sizeof((struct sockaddr_un *)NULL)->sun_path - 1, path);
+    return NULL;
+  }
+  return g_steal_pointer(&path);
+}
+
+static gboolean
+write_all(int fd, const guint8 *bytes, gsize length)
+{
+  while (length) {
+    ssize_t done = write(fd, bytes, length);
+    if (done < 0 && errno == EINTR)
+      continue;
+    if (done <= 0)
+      return FALSE;
+    bytes += done;
+    length -= (gsize)done;
+  }
+  return TRUE;
+}
+
+/* The rename itself is only durable once its folder is on disk. */
+static void
+sync_folder(const char *path)
+{
+  g_autofree char *folder = g_path_get_dirname(path);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  fsync(fd);
+  close(fd);
+}
+
+gboolean
+base_path_write(const char *path, gconstpointer bytes, gsize length, mode_t mode, GError **error)
+{
+  g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
+  int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, (int)mode);
+  if (fd < 0)
+    return base_error_set_errno(error, errno, "cannot write %s", path);
+  gboolean written = write_all(fd, bytes, length) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+  int saved = errno;
+  if (close(fd) != 0 && written) {
+    saved = errno;
+    written = FALSE;
+  }
+  if (written && rename(temporary, path) != 0) {
+    saved = errno;
+    written = FALSE;
+  }
+  if (!written) {
+    unlink(temporary);
+    return base_error_set_errno(error, saved, "cannot write %s", path);
+  }
+  sync_folder(path);
+  return TRUE;
+}
+
+GBytes *
+base_path_read_fd(int fd, const char *name, gsize max, GError **error)
+{
+  g_autoptr(GByteArray) all = g_byte_array_new();
+  for (;;) {
+    gsize have = all->len;
+    g_byte_array_set_size(all, (guint)(have + READ_CHUNK));
+    ssize_t got = read(fd, all->data + have, READ_CHUNK);
+    g_byte_array_set_size(all, (guint)(have + (gsize)MAX(got, 0)));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0) {
+      base_error_set_errno(error, errno, "cannot read %s", name);
+      return NULL;
+    }
+    if (got == 0)
+      break;
+    if (all->len > max) {
+      base_error_set(error, SIGNET_ERROR_TOO_LARGE, "%s is larger than %zu bytes", name, max);
+      return NULL;
+    }
+  }
+  return g_byte_array_free_to_bytes(g_steal_pointer(&all));
+}
+
+GBytes *
+base_path_read(const char *path, gsize max, GError **error)
+{
+  if (strcmp(path, "-") == 0)
+    return base_path_read_fd(STDIN_FILENO, "standard input", max, error);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    base_error_set_errno(error, errno, "cannot open %s", path);
+    return NULL;
+  }
+  GBytes *bytes = base_path_read_fd(fd, path, max, error);
+  close(fd);
+  return bytes;
+}
