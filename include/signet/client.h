@@ -17,6 +17,10 @@
 
 #include <glib.h>
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 G_BEGIN_DECLS
 
 typedef struct SignetClient SignetClient;
@@ -31,9 +35,11 @@ typedef enum {
  * @address: (nullable): path of the socket; NULL for the usual one
  * @flags: how
  * @error: SIGNET_ERROR_NO_DAEMON  not reachable and not startable
- *         SIGNET_ERROR_VERSION    the running daemon is of another version; restart it
  *
- * Connects, and starts the daemon when none runs.
+ * Connects, and starts the daemon when none runs. The first call on a connection also
+ * compares protocol versions, without a round trip of its own: it fails with
+ * SIGNET_ERROR_VERSION when the running daemon is of another version; restart it. A daemon
+ * that was restarted is connected to again by the next call.
  *
  * Returns: (transfer full) (nullable): the client; free with signet_client_free()
  */
@@ -42,8 +48,12 @@ void signet_client_free(SignetClient *client);
 
 /**
  * signet_client_set_timeout:
+ * @client: an open connection
  * @milliseconds: for each later call; default 60,000 (calls that wait for a person or for
  *   key generation use at least 240,000)
+ *
+ * A call that takes longer fails with SIGNET_ERROR_TIMEOUT; whether the daemon still did
+ * what was asked is then not known.
  */
 void signet_client_set_timeout(SignetClient *client, guint milliseconds);
 
@@ -52,8 +62,8 @@ void signet_client_set_timeout(SignetClient *client, guint milliseconds);
  * @token: label of the locked token
  * @tries_left: or -1
  * @user_data: as given
- * @ret_pin: (out): the PIN, NUL-terminated, in memory that the library wipes and frees with free();
- *   leave NULL to have signetd ask by pinentry
+ * @ret_pin: (out): the PIN, NUL-terminated, in memory from malloc() that the library wipes and
+ *   frees; leave NULL to have signetd ask by pinentry
  * @error: SIGNET_ERROR_CANCELLED stops the operation
  *
  * Called when an operation finds its token locked. Called once per operation: a
@@ -64,8 +74,10 @@ typedef gboolean (*SignetAsk)(const char *token, int tries_left, gpointer user_d
 
 /**
  * signet_client_set_ask:
+ * @client: an open connection
  * @ask: (nullable): how a PIN is got. NULL (the default): signetd asks by pinentry
  * @may_ask: FALSE: nobody is asked, locked tokens are SIGNET_ERROR_PIN_REQUIRED
+ * @user_data: for @ask
  */
 void signet_client_set_ask(SignetClient *client, gboolean may_ask, SignetAsk ask,
                            gpointer user_data);
@@ -189,7 +201,8 @@ typedef struct {
 
 /* Returns FALSE to stop watching. */
 typedef gboolean (*SignetEventFunc)(const SignetEvent *event, gpointer user_data);
-/* Blocks, without timeout, until func returns FALSE or the daemon goes away. */
+/* Blocks, without timeout, until func returns FALSE (the result is then TRUE) or the daemon goes
+ * away (NO_DAEMON). Uses a connection of its own: func may call with `client`. */
 gboolean signet_token_watch(SignetClient *client, SignetEventFunc func, gpointer user_data,
                             GError **error);
 
@@ -360,3 +373,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetGenerated, signet_generated_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetStatus, signet_status_free)
 
 G_END_DECLS
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif

@@ -13,6 +13,11 @@
 
 #include <glib.h>
 
+/* libsignet is built with hidden visibility; what these headers declare is all it shows. */
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 G_BEGIN_DECLS
 
 #define SIGNET_ERROR (signet_error_quark())
@@ -84,3 +89,7 @@ const SignetErrorDetails *signet_error_get_details(const GError *error);
 GQuark signet_error_quark(void);
 
 G_END_DECLS
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif

@@ -11,6 +11,10 @@
 
 #include <signet/client.h>
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 G_BEGIN_DECLS
 
 typedef enum {
@@ -115,3 +119,7 @@ GBytes *signet_key_operate(SignetKeyHandle *handle, SignetCan what,
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetKeyHandle, signet_key_close)
 
 G_END_DECLS
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif

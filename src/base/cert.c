@@ -2,12 +2,12 @@
 #include "base/cert.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
-#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 #include <time.h>
@@ -22,18 +22,33 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS7, PKCS7_free)
 
 /* ---- addresses and hex ---- */
 
+/* Host names, IDN as UTF-8, and address literals in brackets; nothing that ends an address
+ * in a list or a header. */
+static gboolean
+is_domain(const char *text)
+{
+  if (!*text || *text == '.' || g_str_has_suffix(text, ".") || strstr(text, ".."))
+    return FALSE;
+  for (; *text; text++)
+    if (!g_ascii_isalnum(*text) && (guchar)*text < 0x80 && !strchr("-._[]:", *text))
+      return FALSE;
+  return TRUE;
+}
+
 char *
 base_address_normal(const char *address)
 {
   const char *at = address ? strrchr(address, '@') : NULL;
-  if (!at || at == address || !at[1] || strlen(address) > ADDRESS_MAX)
+  if (!at || at == address || strlen(address) > ADDRESS_MAX || !g_utf8_validate(address, -1, NULL))
     return NULL;
-  for (const char *c = address; *c; c++)
-    if ((guchar)*c <= ' ' || *c == 0x7f || *c == '<' || *c == '>')
+  for (const char *c = address; *c; c = g_utf8_next_char(c))
+    if ((guchar)*c <= ' ' || *c == '<' || *c == '>' || !base_text_is_plain(g_utf8_get_char(c)) ||
+        g_unichar_isspace(g_utf8_get_char(c)))
       return NULL;
-  if (!g_utf8_validate(address, -1, NULL))
-    return NULL;
   g_autofree char *local = g_strndup(address, (gsize)(at - address));
+  /* RFC 5321 4.1.2: only a quoted local part may have an @ or a comma of its own. */
+  if ((*local != '"' && strpbrk(local, "@,;:()\"")) || !is_domain(at + 1))
+    return NULL;
   g_autofree char *domain = g_ascii_strdown(at + 1, -1);
   return g_strconcat(local, "@", domain, NULL);
 }
@@ -63,7 +78,7 @@ base_hex(gconstpointer bytes, gsize length)
 GBytes *
 base_unhex(const char *text)
 {
-  gsize length = strlen(text);
+  gsize length = text ? strlen(text) : 1;
   if (length % 2)
     return NULL;
   g_autofree guint8 *bytes = g_malloc(length / 2 + 1);
@@ -77,12 +92,11 @@ base_unhex(const char *text)
   return g_bytes_new_take(g_steal_pointer(&bytes), length / 2);
 }
 
+/* GLib's, which cannot fail: a misconfigured OpenSSL must not give keys wrong names. */
 static char *
 hash_hex(gconstpointer bytes, gsize length)
 {
-  guint8 digest[SHA256_DIGEST_LENGTH];
-  SHA256(bytes, length, digest);
-  return base_hex(digest, sizeof digest);
+  return g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes, length);
 }
 
 /* ---- keys ---- */
@@ -163,16 +177,28 @@ kind_of(EVP_PKEY *key)
 
 /* ---- facts of a certificate ---- */
 
+/* (nullable) where a value is not what its type says. */
 static char *
-name_text(const X509_NAME *name)
+print_name(const X509_NAME *name, unsigned long flags)
 {
   g_autoptr(BIO) out = BIO_new(BIO_s_mem());
   char *text = NULL;
-  /* UTF-8 as it stands; control bytes and the separators of RFC 2253 are escaped. */
-  X509_NAME_print_ex(out, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+  if (!out || X509_NAME_print_ex(out, name, 0, flags) < 0)
+    return NULL;
   long length = BIO_get_mem_data(out, &text);
-  g_autofree char *copy = g_strndup(text, length > 0 ? (gsize)length : 0);
-  return g_utf8_make_valid(copy, -1);
+  return length > 0 ? base_text_shown(text, length) : g_strdup("");
+}
+
+static char *
+name_text(const X509_NAME *name)
+{
+  /* UTF-8 as it stands; the separators of RFC 2253 are escaped. */
+  const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+  char *text = print_name(name, flags);
+  if (!text) /* byte by byte, those beyond ASCII escaped: shown in full all the same */
+    text = print_name(name, (XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_UTF8_CONVERT) |
+                                ASN1_STRFLGS_IGNORE_TYPE);
+  return text ? text : g_strdup("?");
 }
 
 static char *
@@ -185,26 +211,23 @@ common_name(const X509_NAME *name)
   int length = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
   if (length < 0)
     return NULL;
-  char *text = g_utf8_make_valid((const char *)utf8, length);
+  char *text = base_text_shown((const char *)utf8, length);
   OPENSSL_free(utf8);
-  for (char *c = text; *c; c++)
-    if (g_ascii_iscntrl(*c))
-      *c = '?';
   return text;
 }
 
 static void
-add_address(GPtrArray *addresses, const char *text, gsize length)
+add_address(GPtrArray *addresses, const ASN1_STRING *value)
 {
-  if (memchr(text, '\0', length) || addresses->len >= ADDRESSES_MAX)
-    return; /* alice@example.org\0.evil.com names nobody */
+  gsize length = (gsize)ASN1_STRING_length(value);
+  const char *text = (const char *)ASN1_STRING_get0_data(value);
+  if (length == 0 || length > ADDRESS_MAX || addresses->len >= ADDRESSES_MAX ||
+      memchr(text, '\0', length)) /* alice@example.org\0.evil.com names nobody */
+    return;
   g_autofree char *copy = g_strndup(text, length);
-  char *normal = base_address_normal(copy);
-  for (guint i = 0; normal && i < addresses->len; i++)
-    if (strcmp(addresses->pdata[i], normal) == 0)
-      g_clear_pointer(&normal, g_free);
-  if (normal)
-    g_ptr_array_add(addresses, normal);
+  g_autofree char *normal = base_address_normal(copy);
+  if (normal && !g_ptr_array_find_with_equal_func(addresses, normal, g_str_equal, NULL))
+    g_ptr_array_add(addresses, g_steal_pointer(&normal));
 }
 
 static char **
@@ -215,16 +238,12 @@ addresses_of(X509 *x509)
   for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
     const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
     if (name->type == GEN_EMAIL)
-      add_address(addresses, (const char *)ASN1_STRING_get0_data(name->d.rfc822Name),
-                  (gsize)ASN1_STRING_length(name->d.rfc822Name));
+      add_address(addresses, name->d.rfc822Name);
   }
   GENERAL_NAMES_free(names);
   const X509_NAME *subject = X509_get_subject_name(x509);
-  for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0;) {
-    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-    add_address(addresses, (const char *)ASN1_STRING_get0_data(value),
-                (gsize)ASN1_STRING_length(value));
-  }
+  for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0;)
+    add_address(addresses, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
   g_ptr_array_add(addresses, NULL);
   return (char **)g_ptr_array_free(g_steal_pointer(&addresses), FALSE);
 }
@@ -267,7 +286,9 @@ use_of(X509 *x509, BaseKeyKind kind)
   if (mail && kind >= BASE_KEY_EC_P256 && kind <= BASE_KEY_EC_P521 &&
       (key_usage & KU_KEY_AGREEMENT))
     use |= BASE_USE_ENCRYPT;
-  if (restricted && ((extended & XKU_SSL_CLIENT) || has_smartcard_logon(x509)))
+  /* RFC 5280 4.2.1.12 names these two as what fits clientAuth. */
+  if (restricted && (key_usage & (KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT)) &&
+      ((extended & XKU_SSL_CLIENT) || has_smartcard_logon(x509)))
     use |= BASE_USE_AUTH;
   if (X509_check_ca(x509) == 1)
     use |= BASE_USE_CA;
@@ -369,6 +390,7 @@ parse(GBytes *der, GError **error)
                    length, BASE_CERT_DER_MAX);
     return NULL;
   }
+  ERR_clear_error(); /* what stands there from before is not our reason */
   g_autoptr(X509) x509 = d2i_X509(NULL, &at, (long)length);
   if (!x509 || (gsize)(at - start) != length) {
     base_error_set_openssl(error, SIGNET_ERROR_BAD_INPUT, "a certificate is malformed");
@@ -393,6 +415,7 @@ base_cert_new_from_x509(X509 *x509, GError **error)
 {
   g_autoptr(BaseCert) cert = g_new0(BaseCert, 1);
   guint8 *der = NULL;
+  ERR_clear_error();
   int length = i2d_X509(x509, &der);
   if (length <= 0) {
     base_error_set_openssl(error, SIGNET_ERROR_BAD_INPUT, "a certificate cannot be encoded");
@@ -455,29 +478,71 @@ add_x509(GPtrArray *certs, X509 *x509, GError **error)
   return TRUE;
 }
 
-/* A .p7b: SignedData without signers. */
+static gboolean
+malformed(GError **error)
+{
+  return base_error_set_openssl(error, SIGNET_ERROR_BAD_INPUT, "a certificate is malformed");
+}
+
+/* A .p7b: SignedData without signers. Its content is OPTIONAL to OpenSSL: `sign` may be NULL. */
 static gboolean
 add_pkcs7(GPtrArray *certs, const guint8 *der, gsize length, GError **error)
 {
   const guint8 *at = der;
   g_autoptr(PKCS7) pkcs7 = d2i_PKCS7(NULL, &at, (long)length);
-  STACK_OF(X509) *inside = pkcs7 && PKCS7_type_is_signed(pkcs7) ? pkcs7->d.sign->cert : NULL;
+  if (!pkcs7 || !PKCS7_type_is_signed(pkcs7) || !pkcs7->d.sign)
+    return malformed(error);
   ERR_clear_error();
-  for (int i = 0; i < sk_X509_num(inside); i++)
-    if (!add_x509(certs, sk_X509_value(inside, i), error))
+  for (int i = 0; i < sk_X509_num(pkcs7->d.sign->cert); i++)
+    if (!add_x509(certs, sk_X509_value(pkcs7->d.sign->cert, i), error))
       return FALSE;
   return TRUE;
 }
 
+/* One certificate, or several in a row. `trusted`: OpenSSL's own settings follow each. */
 static gboolean
-add_der(GPtrArray *certs, const guint8 *der, gsize length, GError **error)
+add_der(GPtrArray *certs, const guint8 *der, gsize length, gboolean trusted, GError **error)
 {
   const guint8 *at = der;
-  g_autoptr(X509) x509 = d2i_X509(NULL, &at, (long)length);
+  do {
+    g_autoptr(X509) x509 = d2i_X509(NULL, &at, (long)(length - (gsize)(at - der)));
+    if (!x509)
+      return malformed(error);
+    ERR_clear_error();
+    if (!add_x509(certs, x509, error))
+      return FALSE;
+  } while (!trusted && (gsize)(at - der) < length);
+  return TRUE;
+}
+
+static gboolean
+is_certificate(const guint8 *der, gsize length)
+{
+  g_autoptr(X509) x509 = d2i_X509(NULL, &der, (long)length);
   ERR_clear_error();
-  if (x509)
-    return add_x509(certs, x509, error);
-  return add_pkcs7(certs, der, length, error);
+  return x509 != NULL;
+}
+
+static gboolean
+is_signed_data(const guint8 *der, gsize length)
+{
+  g_autoptr(PKCS7) pkcs7 = d2i_PKCS7(NULL, &der, (long)length);
+  ERR_clear_error();
+  return pkcs7 != NULL;
+}
+
+static gboolean
+add_block(GPtrArray *certs, const char *name, const guint8 *der, gsize length, GError **error)
+{
+  if (strcmp(name, PEM_STRING_X509_TRUSTED) == 0)
+    return add_der(certs, der, length, TRUE, error);
+  /* Some write a .p7b between CERTIFICATE lines (RFC 7468 5.2 forbids it). */
+  if ((strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0))
+    return is_certificate(der, length) ? add_der(certs, der, length, FALSE, error)
+                                       : add_pkcs7(certs, der, length, error);
+  if (strcmp(name, PEM_STRING_PKCS7) == 0 || strcmp(name, PEM_STRING_CMS) == 0)
+    return add_pkcs7(certs, der, length, error);
+  return TRUE; /* a private key, a request: stands beside, is none of ours */
 }
 
 static gboolean
@@ -490,14 +555,13 @@ add_pem(GPtrArray *certs, BIO *in, GError **error)
   gboolean good = TRUE;
 
   while (good && PEM_read_bio(in, &name, &header, &der, &length)) {
-    if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0 ||
-        strcmp(name, PEM_STRING_X509_TRUSTED) == 0 || strcmp(name, PEM_STRING_PKCS7) == 0 ||
-        strcmp(name, PEM_STRING_CMS) == 0)
-      good = add_der(certs, der, (gsize)length, error);
+    good = add_block(certs, name, der, (gsize)length, error);
     OPENSSL_free(name);
     OPENSSL_free(header);
     OPENSSL_clear_free(der, (size_t)length); /* may be a private key that stands beside */
   }
+  if (good && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    good = base_error_set_openssl(error, SIGNET_ERROR_BAD_INPUT, "a PEM block is malformed");
   ERR_clear_error();
   return good;
 }
@@ -514,9 +578,16 @@ base_cert_read_all(GBytes *bytes, const char *name, GError **error)
     base_error_set(error, SIGNET_ERROR_TOO_LARGE, "%s is too large for a certificate", name);
     return NULL;
   }
-  g_autoptr(BIO) in = BIO_new_mem_buf(data, (int)length);
+  ERR_clear_error();
+  g_autoptr(BIO) in = pem ? BIO_new_mem_buf(data, (int)length) : NULL;
   g_autoptr(GError) reason = NULL;
-  gboolean good = pem ? add_pem(certs, in, &reason) : add_der(certs, data, length, &reason);
+  gboolean good = TRUE;
+  if (pem)
+    good = add_pem(certs, in, &reason);
+  else if (is_certificate(data, length))
+    good = add_der(certs, data, length, FALSE, &reason);
+  else if (is_signed_data(data, length))
+    good = add_pkcs7(certs, data, length, &reason);
   if (!good) {
     g_propagate_prefixed_error(error, g_steal_pointer(&reason), "%s: ", name);
     return NULL;

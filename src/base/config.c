@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/path.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #define CONFIG_FILE "signet.conf"
 #define ENFORCED "enforced"
@@ -15,6 +15,28 @@ struct BaseConfig {
   char *system_path;
   char *user_path;
 };
+
+/* A value that GKeyFile cannot read (no UTF-8, an unknown escape) would look unset later on.
+ * A list may have an escaped semicolon, which a plain string may not. */
+static gboolean
+check_values(GKeyFile *file, const char *path, GError **error)
+{
+  g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
+  for (char **group = groups; *group; group++) {
+    g_auto(GStrv) keys = g_key_file_get_keys(file, *group, NULL, NULL);
+    for (char **key = keys; key && *key; key++) {
+      g_autoptr(GError) no_text = NULL; /* there may be a result all the same */
+      g_autoptr(GError) no_list = NULL;
+      g_autofree char *text = g_key_file_get_string(file, *group, *key, &no_text);
+      g_auto(GStrv) list = g_key_file_get_string_list(file, *group, *key, NULL, &no_list);
+      if (no_text && no_list)
+        return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
+                              "%s: %s in [%s] is no text (UTF-8; a backslash is written \\\\)",
+                              path, *key, *group);
+    }
+  }
+  return TRUE;
+}
 
 static gboolean
 load_file(const char *path, GKeyFile **ret_file, GError **error)
@@ -27,22 +49,31 @@ load_file(const char *path, GKeyFile **ret_file, GError **error)
   if (!g_key_file_load_from_file(file, path, G_KEY_FILE_KEEP_COMMENTS, &reason))
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the settings in %s cannot be read: %s",
                           path, reason->message);
+  if (!check_values(file, path, error))
+    return FALSE;
   *ret_file = g_steal_pointer(&file);
   return TRUE;
 }
 
 BaseConfig *
-base_config_load(GError **error)
+base_config_load_files(const char *system_path, const char *user_path, GError **error)
 {
   g_autoptr(BaseConfig) config = g_new0(BaseConfig, 1);
-  g_autofree char *folder = base_path_config();
-
-  config->system_path = g_build_filename(base_path_system_config(), CONFIG_FILE, NULL);
-  config->user_path = g_build_filename(folder, CONFIG_FILE, NULL);
-  if (!load_file(config->system_path, &config->system, error) ||
-      !load_file(config->user_path, &config->user, error))
+  config->system_path = g_strdup(system_path);
+  config->user_path = g_strdup(user_path);
+  if (!load_file(system_path, &config->system, error) ||
+      !load_file(user_path, &config->user, error))
     return NULL;
   return g_steal_pointer(&config);
+}
+
+BaseConfig *
+base_config_load(GError **error)
+{
+  g_autofree char *folder = base_path_config();
+  g_autofree char *system_path = g_build_filename(base_path_system_config(), CONFIG_FILE, NULL);
+  g_autofree char *user_path = g_build_filename(folder, CONFIG_FILE, NULL);
+  return base_config_load_files(system_path, user_path, error);
 }
 
 void
@@ -140,27 +171,38 @@ base_config_list(BaseConfig *config, const char *group, const char *key)
   return list ? list : g_new0(char *, 1);
 }
 
+/* A list's items with one more. */
+static void
+set_longer(GKeyFile *file, const char *group, const char *key, char **list, const char *value)
+{
+  g_autoptr(GPtrArray) longer = g_ptr_array_new_with_free_func(g_free);
+  for (; *list; list++)
+    g_ptr_array_add(longer, g_strdup(*list));
+  g_ptr_array_add(longer, g_strdup(value));
+  g_key_file_set_string_list(file, group, key, (const char *const *)longer->pdata, longer->len);
+}
+
+/* The user's list hides the system's, so it starts as a copy of that. */
 gboolean
 base_config_add_to_list(const char *group, const char *key, const char *value, GError **error)
 {
   g_autofree char *folder = base_path_config();
-  g_autofree char *path = g_build_filename(folder, CONFIG_FILE, NULL);
-  g_autoptr(GKeyFile) file = NULL;
+  g_autoptr(BaseConfig) config = NULL;
   gsize length = 0;
 
-  if (!base_path_make_folder(folder, error) || !load_file(path, &file, error))
+  if (!base_path_make_folder(folder, error) || !(config = base_config_load(error)))
     return FALSE;
-  if (!file)
-    file = g_key_file_new();
-  g_auto(GStrv) list = g_key_file_get_string_list(file, group, key, NULL, NULL);
-  if (list && g_strv_contains((const char *const *)list, value))
+  g_auto(GStrv) list = base_config_list(config, group, key);
+  if (g_strv_contains((const char *const *)list, value))
     return TRUE;
-  g_autoptr(GPtrArray) longer = g_ptr_array_new();
-  for (char **item = list; item && *item; item++)
-    g_ptr_array_add(longer, *item);
-  g_autofree char *copy = g_strdup(value);
-  g_ptr_array_add(longer, copy);
-  g_key_file_set_string_list(file, group, key, (const char *const *)longer->pdata, longer->len);
-  g_autofree char *text = g_key_file_to_data(file, &length, NULL);
-  return base_path_write(path, text, length, 0600, error);
+  if (enforced(config, group, key))
+    return base_error_set(error, SIGNET_ERROR_DENIED, "%s fixes %s in [%s]; nothing can be added",
+                          config->system_path, key, group);
+  if (!config->user)
+    config->user = g_key_file_new();
+  set_longer(config->user, group, key, list, value);
+  g_autofree char *text = g_key_file_to_data(config->user, &length, NULL);
+  /* A link to the file (people keep settings in a repository) stays one. */
+  g_autofree char *real = realpath(config->user_path, NULL);
+  return base_path_write(real ? real : config->user_path, text, length, 0600, error);
 }

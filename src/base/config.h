@@ -16,17 +16,24 @@
 
 typedef struct BaseConfig BaseConfig;
 
-/* A missing file is fine; a malformed one is BAD_INPUT naming file and line. */
+/* A missing file is fine; a malformed one is BAD_INPUT naming the file and the line or key. */
 BaseConfig *base_config_load(GError **error);
+BaseConfig *base_config_load_files(const char *system_path, const char *user_path, GError **error);
 void base_config_free(BaseConfig *config);
 
-/* NULL or the default where unset. A number out of [min, max] or not a number is BAD_INPUT naming the file. */
+/* NULL where unset. The text lives as long as the process. */
 const char *base_config_text(BaseConfig *config, const char *group, const char *key);
+
+/* `fallback` where unset. A number out of [min, max] or not a number is BAD_INPUT naming the
+ * file and the key. */
 gboolean base_config_number(BaseConfig *config, const char *group, const char *key, int fallback,
                             int min, int max, int *ret_number, GError **error);
-char **base_config_list(BaseConfig *config, const char *group, const char *key); /* never NULL */
 
-/* Adds to a list in the user's own file, which is rewritten atomically with comments kept. */
+/* Never NULL. */
+char **base_config_list(BaseConfig *config, const char *group, const char *key);
+
+/* Adds to a list in the user's own file, which is rewritten atomically with comments kept.
+ * DENIED where /etc enforces the list. */
 gboolean base_config_add_to_list(const char *group, const char *key, const char *value,
                                  GError **error);
 

@@ -6,11 +6,14 @@
 
 #include <glib.h>
 
-typedef gint64 BaseDeadline; /* microseconds of g_get_monotonic_time(); G_MAXINT64: never */
+/* In microseconds of g_get_monotonic_time(). */
+typedef gint64 BaseDeadline;
 
 #define BASE_DEADLINE_NEVER G_MAXINT64
 
 BaseDeadline base_deadline_in(guint milliseconds);
-int base_deadline_left(
-    BaseDeadline deadline); /* milliseconds for poll(2): 0 passed, -1 never; rounds up */
+
+/* Milliseconds for poll(2), rounded up: 0 passed, -1 never. */
+int base_deadline_left(BaseDeadline deadline);
+
 gboolean base_deadline_passed(BaseDeadline deadline);

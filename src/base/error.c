@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define VARLINK_PREFIX "org.signet.Error."
+#define DOMAIN "signet-error"
 
 static const struct {
   SignetError code;
@@ -63,24 +64,61 @@ details_clear(SignetErrorDetails *details)
   g_clear_pointer(&details->try_command, g_strfreev);
 }
 
-/* GLib's extended errors: the details live and die with the GError. The macro
- * insists on calling them <name>_private_*. */
-typedef SignetErrorDetails SignetErrorPrivate;
-#define signet_error_private_init details_init
-#define signet_error_private_copy details_copy
-#define signet_error_private_clear details_clear
-G_DEFINE_EXTENDED_ERROR(SignetError, signet_error)
+/* GLib keeps the details right before the GError, rounded up as g_type_create_instance()
+ * does; this is what the inline part of G_DEFINE_EXTENDED_ERROR computes in every program. */
+static SignetErrorDetails *
+details_of(const GError *error)
+{
+  const gsize unit = 2 * sizeof(gsize);
+  const gsize size = (sizeof(SignetErrorDetails) + unit - 1) / unit * unit;
+  return (SignetErrorDetails *)(gintptr)((const guint8 *)error - size);
+}
+
+static void
+private_init(GError *error)
+{
+  details_init(details_of(error));
+}
+
+static void
+private_copy(const GError *from, GError *to)
+{
+  details_copy(details_of(from), details_of(to));
+}
+
+static void
+private_clear(GError *error)
+{
+  details_clear(details_of(error));
+}
+
+/* Not by G_DEFINE_EXTENDED_ERROR: one process can carry several copies of this file (libsignet,
+ * the OpenSSL provider, the PKCS#11 module), and GLib takes a second registration of a domain
+ * for a program's bug. The copies agree on SignetErrorDetails: it is public ABI. */
+GQuark
+signet_error_quark(void)
+{
+  static gsize quark = 0;
+  if (g_once_init_enter(&quark)) {
+    GQuark known = g_quark_try_string(DOMAIN);
+    if (!known)
+      known = g_error_domain_register_static(DOMAIN, sizeof(SignetErrorDetails), private_init,
+                                             private_copy, private_clear);
+    g_once_init_leave(&quark, known);
+  }
+  return (GQuark)quark;
+}
 
 const SignetErrorDetails *
 signet_error_get_details(const GError *error)
 {
-  return error ? signet_error_get_private(error) : NULL;
+  return error && error->domain == SIGNET_ERROR ? details_of(error) : NULL;
 }
 
 SignetErrorDetails *
 base_error_details(GError *error)
 {
-  return signet_error_get_private(error);
+  return error && error->domain == SIGNET_ERROR ? details_of(error) : NULL;
 }
 
 gboolean
@@ -88,8 +126,9 @@ base_error_set(GError **error, SignetError code, const char *format, ...)
 {
   va_list args;
   va_start(args, format);
+  /* g_propagate_error() says so when an error is set over another, which would be lost. */
   if (error)
-    *error = g_error_new_valist(SIGNET_ERROR, (gint)code, format, args);
+    g_propagate_error(error, g_error_new_valist(SIGNET_ERROR, (gint)code, format, args));
   va_end(args);
   return FALSE;
 }
@@ -135,7 +174,7 @@ base_error_set_openssl(GError **error, SignetError code, const char *format, ...
 void
 base_error_suggest(GError **error, const char *word, ...)
 {
-  SignetErrorDetails *details = error && *error ? base_error_details(*error) : NULL;
+  SignetErrorDetails *details = error ? base_error_details(*error) : NULL;
   if (!details)
     return;
   g_autoptr(GPtrArray) words = g_ptr_array_new();
@@ -147,6 +186,24 @@ base_error_suggest(GError **error, const char *word, ...)
   g_ptr_array_add(words, NULL);
   g_strfreev(details->try_command);
   details->try_command = (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
+}
+
+void
+base_error_name_token(GError **error, const char *token)
+{
+  SignetErrorDetails *details = error ? base_error_details(*error) : NULL;
+  if (!details)
+    return;
+  g_free(details->token);
+  details->token = g_strdup(token);
+}
+
+void
+base_error_count_tries(GError **error, int tries_left)
+{
+  SignetErrorDetails *details = error ? base_error_details(*error) : NULL;
+  if (details)
+    details->tries_left = tries_left;
 }
 
 const char *
@@ -167,6 +224,8 @@ base_error_varlink_name(int code)
 int
 base_error_code_from_name(const char *name)
 {
+  if (!name)
+    return SIGNET_ERROR_FAILED;
   if (g_str_has_prefix(name, VARLINK_PREFIX))
     name += strlen(VARLINK_PREFIX);
   for (gsize i = 0; i < G_N_ELEMENTS(error_table); i++)
@@ -178,7 +237,7 @@ base_error_code_from_name(const char *name)
 int
 base_error_exit_status(const GError *error)
 {
-  if (error->domain != SIGNET_ERROR)
+  if (!error || error->domain != SIGNET_ERROR)
     return 1;
   for (gsize i = 0; i < G_N_ELEMENTS(error_table); i++)
     if ((int)error_table[i].code == error->code)

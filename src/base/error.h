@@ -10,7 +10,8 @@
 
 #include <signet/error.h>
 
-/* The details of an error of ours, to fill in right after it is made. */
+/* The details of an error of ours, to fill in right after it is made; NULL for NULL and for
+ * errors of another domain. With a `GError **error` that may be NULL use the calls below. */
 SignetErrorDetails *base_error_details(GError *error);
 
 /* Each returns FALSE, so that `return base_error_set(...)` reads well.
@@ -26,8 +27,11 @@ gboolean base_error_set_errno(GError **error, int errnum, const char *format, ..
 gboolean base_error_set_openssl(GError **error, SignetError code, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
-/* Sets the words of the command to type next; the varargs end with NULL. */
+/* These three fill in details where there is an error of ours, and are fine with `error` NULL.
+ * Suggest: the words of the command to type next; the varargs end with NULL. */
 void base_error_suggest(GError **error, const char *word, ...) G_GNUC_NULL_TERMINATED;
+void base_error_name_token(GError **error, const char *token);
+void base_error_count_tries(GError **error, int tries_left);
 
 const char *base_error_name(int code);           /* "PinIncorrect" */
 char *base_error_varlink_name(int code);         /* "org.signet.Error.PinIncorrect" */

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,25 +14,37 @@
 #include <unistd.h>
 
 #define READ_CHUNK (64 * 1024)
+#define READ_MAX ((gsize)1 << 30) /* a GByteArray counts in 32 bits */
 
-/* GLib caches the XDG folders at first use; tests and the sandbox set them per
- * process, so reading them once is right. */
+/* GLib takes any HOME and XDG_… as they are; a relative or empty one (the XDG base directory
+ * specification: to be ignored) would put tokens and settings wherever a program was started.
+ * The account's own folder is used then. GLib caches what it read at first use. */
+static char *
+own_folder(const char *xdg, const char *below_home)
+{
+  if (g_path_is_absolute(xdg))
+    return g_build_filename(xdg, "signet", NULL);
+  const struct passwd *account = getpwuid(getuid());
+  const char *home = account && g_path_is_absolute(account->pw_dir) ? account->pw_dir : "/";
+  return g_build_filename(home, below_home, "signet", NULL);
+}
+
 char *
 base_path_data(void)
 {
-  return g_build_filename(g_get_user_data_dir(), "signet", NULL);
+  return own_folder(g_get_user_data_dir(), ".local/share");
 }
 
 char *
 base_path_state(void)
 {
-  return g_build_filename(g_get_user_state_dir(), "signet", NULL);
+  return own_folder(g_get_user_state_dir(), ".local/state");
 }
 
 char *
 base_path_config(void)
 {
-  return g_build_filename(g_get_user_config_dir(), "signet", NULL);
+  return own_folder(g_get_user_config_dir(), ".config");
 }
 
 const char *
@@ -69,7 +83,7 @@ base_path_program(const char *name, GError **error)
   const char *folders[] = { here, SIGNET_BINDIR, SIGNET_LIBEXECDIR };
   for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
     g_autofree char *path = folders[i] ? g_build_filename(folders[i], name, NULL) : NULL;
-    if (path && access(path, X_OK) == 0)
+    if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
       return g_steal_pointer(&path);
   }
   base_error_set(error, SIGNET_ERROR_NO_DAEMON,
@@ -92,11 +106,21 @@ folder_is_ours(const char *path)
   return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid();
 }
 
+/* After su or sudo the variable may still name another person's folder. One that is not there
+ * at all is made: it was named for us. */
+static gboolean
+runtime_is_usable(const char *runtime)
+{
+  struct stat info;
+  return runtime && g_path_is_absolute(runtime) &&
+         (stat(runtime, &info) != 0 || info.st_uid == getuid());
+}
+
 static char *
 socket_folder(void)
 {
   const char *runtime = g_getenv("XDG_RUNTIME_DIR");
-  if (runtime && *runtime)
+  if (runtime_is_usable(runtime))
     return g_build_filename(runtime, "signet", NULL);
   g_autofree char *run_user = g_strdup_printf("/run/user/%u", (unsigned)getuid());
   if (folder_is_ours(run_user))
@@ -141,7 +165,7 @@ write_all(int fd, const guint8 *bytes, gsize length)
     ssize_t done = write(fd, bytes, length);
     if (done < 0 && errno == EINTR)
       continue;
-    if (done <= 0)
+    if (done < 0)
       return FALSE;
     bytes += done;
     length -= (gsize)done;
@@ -186,25 +210,38 @@ base_path_write(const char *path, gconstpointer bytes, gsize length, mode_t mode
   return TRUE;
 }
 
+/* Like read(2); waits where somebody made our standard input non-blocking. */
+static ssize_t
+read_some(int fd, guint8 *at, gsize want)
+{
+  for (;;) {
+    ssize_t got = read(fd, at, want);
+    if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+      return got;
+    struct pollfd ready = { fd, POLLIN, 0 };
+    if (errno == EAGAIN && poll(&ready, 1, -1) < 0 && errno != EINTR)
+      return -1;
+  }
+}
+
 GBytes *
 base_path_read_fd(int fd, const char *name, gsize max, GError **error)
 {
   g_autoptr(GByteArray) all = g_byte_array_new();
   for (;;) {
-    gsize have = all->len;
-    g_byte_array_set_size(all, (guint)(have + READ_CHUNK));
-    ssize_t got = read(fd, all->data + have, READ_CHUNK);
-    g_byte_array_set_size(all, (guint)(have + (gsize)MAX(got, 0)));
-    if (got < 0 && errno == EINTR)
-      continue;
+    guint have = all->len;
+    g_byte_array_set_size(all, have + READ_CHUNK);
+    ssize_t got = read_some(fd, all->data + have, READ_CHUNK);
     if (got < 0) {
       base_error_set_errno(error, errno, "cannot read %s", name);
       return NULL;
     }
+    g_byte_array_set_size(all, have + (guint)got);
     if (got == 0)
       break;
-    if (all->len > max) {
-      base_error_set(error, SIGNET_ERROR_TOO_LARGE, "%s is larger than %zu bytes", name, max);
+    if (all->len > MIN(max, READ_MAX)) {
+      base_error_set(error, SIGNET_ERROR_TOO_LARGE, "%s is larger than %zu bytes", name,
+                     MIN(max, READ_MAX));
       return NULL;
     }
   }

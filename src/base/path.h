@@ -6,7 +6,8 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* $XDG_DATA_HOME/signet, $XDG_STATE_HOME/signet, $XDG_CONFIG_HOME/signet; not created. */
+/* $XDG_DATA_HOME/signet, $XDG_STATE_HOME/signet, $XDG_CONFIG_HOME/signet; not created. Always
+ * absolute: where the environment has no use, below the account's own folder. */
 char *base_path_data(void);
 char *base_path_state(void);
 char *base_path_config(void);
@@ -16,9 +17,10 @@ char *base_path_config(void);
 const char *base_path_system_config(void);
 char *base_path_installed(const char *name);
 
-/* Folder and path of the socket: $SIGNET_SOCKET, else $XDG_RUNTIME_DIR/signet/socket,
- * else /run/user/UID/signet when that is ours, else STATE/run/socket. The folder is
- * made, 0700, and checked to be ours. A path too long for a socket is an error. */
+/* Path of the socket: $SIGNET_SOCKET, else $XDG_RUNTIME_DIR/signet/socket (unless that folder
+ * belongs to somebody else), else /run/user/UID/signet/socket when that is ours, else
+ * STATE/run/socket. Its folder is made, 0700, and checked to be ours. A path too long for a
+ * socket is an error. */
 char *base_path_socket(GError **error);
 
 /* A program of ours: beside the running one, else in BINDIR, else in LIBEXECDIR. */
@@ -31,6 +33,7 @@ gboolean base_path_make_folder(const char *path, GError **error);
 gboolean base_path_write(const char *path, gconstpointer bytes, gsize length, mode_t mode,
                          GError **error);
 
-/* Reads a whole file or, for "-", standard input; at most `max` bytes, else TOO_LARGE. */
+/* Reads a whole file or, for "-", standard input; at most `max` bytes (and 1 GiB), else
+ * TOO_LARGE. */
 GBytes *base_path_read(const char *path, gsize max, GError **error);
 GBytes *base_path_read_fd(int fd, const char *name, gsize max, GError **error);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define SUFFIX ".profile"
+#define NAME_LETTERS G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-"
+#define DEADLINE_MAX_MS 3600000
 
 /* Where Debian and other systems keep PKCS#11 modules. The multiarch folder is
  * the compiler's own name for this machine. */
@@ -60,43 +62,89 @@ typedef struct {
   GError *bad;
 } Reading;
 
+static void G_GNUC_PRINTF(4, 5)
+    spoil(Reading *reading, const char *group, const char *key, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  g_autofree char *why = g_strdup_vprintf(format, args);
+  va_end(args);
+  if (!reading->bad)
+    base_error_set(&reading->bad, SIGNET_ERROR_BAD_INPUT, "%s: %s in [%s] %s", reading->path, key,
+                   group, why);
+}
+
+static gboolean
+has(Reading *reading, const char *group, const char *key)
+{
+  return g_key_file_has_key(reading->file, group, key, NULL);
+}
+
 static char *
 read_text(Reading *reading, const char *group, const char *key, const char *fallback)
 {
-  char *value = g_key_file_get_string(reading->file, group, key, NULL);
-  return value ? value : g_strdup(fallback);
+  if (!has(reading, group, key))
+    return g_strdup(fallback);
+  g_autoptr(GError) reason = NULL; /* can come along with a value */
+  g_autofree char *value = g_key_file_get_string(reading->file, group, key, &reason);
+  if (value && !reason)
+    return g_steal_pointer(&value);
+  spoil(reading, group, key, "is no text");
+  return g_strdup(fallback);
 }
 
 static char **
 read_list(Reading *reading, const char *group, const char *key)
 {
-  char **list = g_key_file_get_string_list(reading->file, group, key, NULL, NULL);
+  g_autoptr(GError) reason = NULL;
+  char **list = g_key_file_get_string_list(reading->file, group, key, NULL, &reason);
+  if (reason && has(reading, group, key))
+    spoil(reading, group, key, "is no list of texts");
   return list ? list : g_new0(char *, 1);
 }
 
+static char **
+read_environment(Reading *reading)
+{
+  char **list = read_list(reading, "module", "environment");
+  for (char **item = list; *item; item++)
+    if (**item == '=' || !strchr(*item, '='))
+      spoil(reading, "module", "environment", "must be a list of NAME=VALUE");
+  return list;
+}
+
+typedef struct {
+  int min;
+  int max;
+} Range;
+
 static int
-read_number(Reading *reading, const char *group, const char *key, int fallback, int max)
+read_number(Reading *reading, const char *group, const char *key, int fallback, Range range)
 {
   g_autoptr(GError) reason = NULL;
-  if (!g_key_file_has_key(reading->file, group, key, NULL))
+  if (!has(reading, group, key))
     return fallback;
   int value = g_key_file_get_integer(reading->file, group, key, &reason);
-  if (!reason && value >= 0 && value <= max)
+  if (!reason && value >= range.min && value <= range.max)
     return value;
-  if (!reading->bad)
-    base_error_set(&reading->bad, SIGNET_ERROR_BAD_INPUT,
-                   "%s: %s in [%s] must be a number from 0 to %d", reading->path, key, group, max);
+  spoil(reading, group, key, "must be a number from %d to %d", range.min, range.max);
   return fallback;
+}
+
+static guint
+read_deadline(Reading *reading, const char *key, guint fallback)
+{
+  const Range range = { 1, DEADLINE_MAX_MS };
+  return (guint)read_number(reading, "deadline", key, (int)fallback, range);
 }
 
 static char *
 read_word(Reading *reading, const char *group, const char *key, const char *const *allowed)
 {
   char *value = read_text(reading, group, key, allowed[0]);
-  if (!g_strv_contains(allowed, value) && !reading->bad) {
+  if (!g_strv_contains(allowed, value)) {
     g_autofree char *words = g_strjoinv(", ", (char **)(gintptr)allowed);
-    base_error_set(&reading->bad, SIGNET_ERROR_BAD_INPUT, "%s: %s in [%s] must be one of %s",
-                   reading->path, key, group, words);
+    spoil(reading, group, key, "must be one of %s", words);
   }
   return value;
 }
@@ -120,23 +168,28 @@ read_all(Reading *reading, BaseProfile *profile)
   profile->files = read_list(reading, "module", "files");
   profile->package = read_text(reading, "module", "package", NULL);
   profile->init = read_text(reading, "module", "init", NULL);
-  profile->environment = read_list(reading, "module", "environment");
+  profile->environment = read_environment(reading);
   profile->operations =
-      MAX(1, read_number(reading, "token", "operations", profile->operations, 256));
-  profile->sessions = MAX(2, read_number(reading, "token", "sessions", profile->sessions, 256));
+      read_number(reading, "token", "operations", profile->operations, (Range){ 1, 256 });
+  profile->sessions =
+      read_number(reading, "token", "sessions", profile->sessions, (Range){ 2, 256 });
   g_autofree char *lock = read_word(reading, "token", "lock", locks);
   profile->lock_module = strcmp(lock, "module") == 0;
   profile->pin_scope = read_word(reading, "token", "pin-scope", scopes);
-  profile->pin_max = read_number(reading, "token", "pin-max", 0, 255);
+  profile->pin_max = read_number(reading, "token", "pin-max", 0, (Range){ 0, 255 });
   profile->oaep = read_list(reading, "key", "oaep");
   profile->raw_rsa = read_yes(reading, "key", "raw-rsa");
   profile->wrap = read_word(reading, "key", "wrap", wraps);
-  profile->operation_ms = (guint)MAX(
-      1, read_number(reading, "deadline", "operation", (int)profile->operation_ms, 3600000));
-  profile->generate_ms = (guint)MAX(
-      1, read_number(reading, "deadline", "generate", (int)profile->generate_ms, 3600000));
-  profile->start_ms =
-      (guint)MAX(1, read_number(reading, "deadline", "start", (int)profile->start_ms, 3600000));
+  profile->operation_ms = read_deadline(reading, "operation", profile->operation_ms);
+  profile->generate_ms = read_deadline(reading, "generate", profile->generate_ms);
+  profile->start_ms = read_deadline(reading, "start", profile->start_ms);
+}
+
+/* It becomes part of messages, logs and of files' names. */
+static gboolean
+is_name(const char *text)
+{
+  return text && g_ascii_isalnum(*text) && !text[strspn(text, NAME_LETTERS)];
 }
 
 BaseProfile *
@@ -151,9 +204,13 @@ base_profile_load(const char *path, GError **error)
     return NULL;
   }
   g_autofree char *name = g_key_file_get_string(file, "profile", "name", NULL);
-  if (!name || !*name || !g_key_file_has_key(file, "module", "files", NULL)) {
-    base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the profile %s lacks %s", path,
-                   name && *name ? "`files` in [module]" : "`name` in [profile]");
+  if (!is_name(name)) {
+    base_error_set(error, SIGNET_ERROR_BAD_INPUT,
+                   "%s: name in [profile] must be there, of letters, digits, ., _ and -", path);
+    return NULL;
+  }
+  if (!g_key_file_has_key(file, "module", "files", NULL)) {
+    base_error_set(error, SIGNET_ERROR_BAD_INPUT, "%s: files in [module] is missing", path);
     return NULL;
   }
   g_autoptr(BaseProfile) profile = profile_new(name);

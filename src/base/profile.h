@@ -5,11 +5,12 @@
  * PKCS#11 module is, and how it behaves. The broker reads all of them to know which
  * modules to host; a host reads its own. Format: GKeyFile, documented in tokens/README.md.
  *
- *   [profile] name, description
- *   [module]  files=opensc-pkcs11.so;   package=opensc-pkcs11   init=…  environment=NAME=VALUE;
- *   [token]   operations (at once on one token, 1), sessions (at most, 8), lock=module|token, pin-scope=token|device|tpm,
- *             pin-max (0: not known), blank-serial=yes|no
- *   [key]     oaep=sha1;sha256; (hashes that work natively)  raw-rsa=yes|no   wrap=yes|no|probe
+ *   [profile]  name, description
+ *   [module]   files=opensc-pkcs11.so;  package=opensc-pkcs11  init=…  environment=NAME=VALUE;
+ *   [token]    operations (at once on one token, 1), sessions (at most, 4),
+ *              lock=module|token, pin-scope=token|device|tpm, pin-max (0: not known)
+ *   [key]      oaep=sha1;sha256; (hashes that work natively), raw-rsa=yes|no,
+ *              wrap=yes|no|probe
  *   [deadline] operation, generate, start (milliseconds)
  */
 
@@ -35,8 +36,10 @@ typedef struct {
   guint start_ms;
 } BaseProfile;
 
-BaseProfile *base_profile_load(const char *path, GError **error); /* BAD_INPUT names file and key */
+/* BAD_INPUT names file and key. */
+BaseProfile *base_profile_load(const char *path, GError **error);
 void base_profile_free(BaseProfile *profile);
+
 /* The built-in defaults for a module that no profile knows. */
 BaseProfile *base_profile_default(const char *module_path);
 

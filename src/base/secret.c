@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -98,7 +99,7 @@ base_secret_truncate(BaseSecret *secret, gsize length)
 gboolean
 base_secret_equal(const BaseSecret *a, const BaseSecret *b)
 {
-  return a->length == b->length && CRYPTO_memcmp(a->bytes, b->bytes, a->length) == 0;
+  return a && b && a->length == b->length && CRYPTO_memcmp(a->bytes, b->bytes, a->length) == 0;
 }
 
 void
@@ -117,16 +118,23 @@ base_wipe_string(char *string)
   g_free(string);
 }
 
+static gboolean
+wait_for_input(int fd)
+{
+  struct pollfd ready = { fd, POLLIN, 0 };
+  return poll(&ready, 1, -1) > 0 || errno == EINTR;
+}
+
 BaseSecret *
 base_secret_read_line(int fd, const char *what, GError **error)
 {
-  g_autoptr(BaseSecret) line = base_secret_new(SECRET_LINE_MAX);
+  g_autoptr(BaseSecret) line = base_secret_new(SECRET_LINE_MAX + 1);
   gsize length = 0;
 
   for (;;) {
-    guint8 byte = 0;
-    ssize_t got = read(fd, &byte, 1);
-    if (got < 0 && errno == EINTR)
+    guint8 *byte = line->bytes + length; /* never on the stack */
+    ssize_t got = read(fd, byte, 1);
+    if (got < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_input(fd))))
       continue;
     if (got < 0) {
       base_error_set_errno(error, errno, "cannot read %s from descriptor %d", what, fd);
@@ -136,14 +144,18 @@ base_secret_read_line(int fd, const char *what, GError **error)
       base_error_set(error, SIGNET_ERROR_PIN_REQUIRED, "no %s came on descriptor %d", what, fd);
       return NULL;
     }
-    if (got == 0 || byte == '\n')
+    if (got == 0 || *byte == '\n')
       break;
+    if (*byte == '\0') { /* what follows would be lost where the secret is taken for text */
+      base_error_set(error, SIGNET_ERROR_BAD_INPUT, "%s on descriptor %d has a NUL byte", what, fd);
+      return NULL;
+    }
     if (length == SECRET_LINE_MAX) {
       base_error_set(error, SIGNET_ERROR_TOO_LARGE, "%s on descriptor %d is longer than %d bytes",
                      what, fd, SECRET_LINE_MAX);
       return NULL;
     }
-    line->bytes[length++] = byte;
+    length++;
   }
   if (length && line->bytes[length - 1] == '\r')
     length--;

@@ -16,17 +16,19 @@ typedef struct BaseSecret BaseSecret;
  * of 256 KiB, turns core dumps and ptrace by others off. Call first in main(). */
 void base_secret_start(void);
 
-BaseSecret *base_secret_new(
-    gsize length); /* zeroed; aborts never: length is capped at 64 KiB, NULL beyond */
+/* Zeroed; at most 64 KiB, NULL beyond. */
+BaseSecret *base_secret_new(gsize length);
 BaseSecret *base_secret_new_from(gconstpointer bytes, gsize length);
 BaseSecret *base_secret_copy(const BaseSecret *secret);
 void base_secret_free(BaseSecret *secret);
+
 guint8 *base_secret_bytes(BaseSecret *secret);
 const char *base_secret_text(const BaseSecret *secret);
 gsize base_secret_length(const BaseSecret *secret);
-void base_secret_truncate(BaseSecret *secret, gsize length); /* wipes what is cut off */
-gboolean base_secret_equal(const BaseSecret *a,
-                           const BaseSecret *b); /* constant time for equal lengths */
+/* Wipes what is cut off. */
+void base_secret_truncate(BaseSecret *secret, gsize length);
+/* In constant time for equal lengths. NULL equals nothing. */
+gboolean base_secret_equal(const BaseSecret *a, const BaseSecret *b);
 
 /* Wipes and frees a NUL-terminated string or a buffer of ordinary memory. */
 void base_wipe_string(char *string);
@@ -34,7 +36,7 @@ void base_wipe(gpointer bytes, gsize length);
 
 /* Reads one line (without its newline) from fd, byte by byte, so that the next
  * secret on the same descriptor stays unread. At most 1,024 bytes. `what` names
- * it in errors ("the PIN"). End of file before any byte is PIN_REQUIRED. */
+ * it in errors ("the PIN"). End of file before any byte is PIN_REQUIRED, a NUL byte BAD_INPUT. */
 BaseSecret *base_secret_read_line(int fd, const char *what, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BaseSecret, base_secret_free)

@@ -26,6 +26,9 @@ typedef struct {
   gboolean pss;          /* RSA: RSASSA-PSS */
 } CmsSigner;
 
+/* The hash that cms_sign() uses for this signer: micalg of the mail. */
+const char *cms_signer_hash(const CmsSigner *signer);
+
 /* SignedData with one signer; signed attributes: contentType, signingTime, messageDigest,
  * SMIMECapabilities, ESS signingCertificateV2. RSA v1.5 and PSS, ECDSA, Ed25519 (RFC 8419:
  * SHA-512 and pure Ed25519 over the attributes). `content` is hashed as it stands; `detached` leaves it out. */
@@ -65,7 +68,7 @@ void cms_verified_free(CmsVerified *verified);
 /* "aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "aes-128-gcm", "aes-192-gcm", "aes-256-gcm" (AuthEnvelopedData) */
 gboolean cms_cipher_check(const char *cipher, GError **error);
 
-/* Recipients by their certificates: RSA (v1.5: what every mailer reads)
+/* Recipients by their certificates (element-type BaseCert): RSA (v1.5: what every mailer reads)
  * or EC (ephemeral ECDH, X9.63 KDF with SHA-256, AES-256 wrap). One that cannot receive (Ed25519) is UNSUPPORTED. */
 GBytes *cms_encrypt(GBytes *content, GPtrArray *recipients, const char *cipher, GError **error);
 

@@ -20,7 +20,7 @@ typedef struct {
   char *from;        /* (nullable) the one From address, normal form; NULL if none or more than one */
   int from_count;
   char *subject;     /* (nullable) decoded */
-  GBytes *headers;   /* the outer message headers that are not Content-* or MIME-Version, as they stand, CRLF */
+  GBytes *headers;   /* the outer message headers that are not Content-* or MIME-Version, as they stand */
   GBytes *content;   /* MIME_SIGNED: the signed entity in CRLF form; others: the decoded CMS DER; PLAIN: the entity */
   GBytes *signature; /* MIME_SIGNED: CMS DER */
   gboolean outside;  /* there is content that the signature does not cover (extra parts, preamble text) */
@@ -35,6 +35,7 @@ void mime_message_free(MimeMessage *message);
 gboolean mime_from(GBytes *message, char **ret_from, GError **error);
 
 /* The part of `message` to be signed or sealed: its MIME entity (Content-* headers and body) in canonical CRLF form;
+ * a single text part that servers would change on the way (8-bit, long or "From " lines) becomes quoted-printable;
  * *ret_headers: the other headers, LF or CRLF as the message has them. A message without Content-Type becomes text/plain. */
 gboolean mime_split(GBytes *message, GBytes **ret_entity, GBytes **ret_headers, GError **error);
 

@@ -9,8 +9,9 @@
  * with a random key), so the reason of the last failure is kept here, per
  * thread, as a GError. */
 
-#include <openssl/evp.h>
 #include <signet/key.h>
+
+#include <openssl/evp.h>
 
 /* A library context of its own with the default provider and ours loaded. The
  * client is borrowed, and must outlive the context. Free with provider_context_free(). */
@@ -19,7 +20,14 @@ void provider_context_free(OSSL_LIB_CTX *context);
 
 /* The EVP_PKEY of a key on a token; `public_key` is the SubjectPublicKeyInfo DER
  * (from a certificate or signet_id_generate()), so that no round trip is needed. */
-EVP_PKEY *provider_key_new(OSSL_LIB_CTX *context, const char *key, GBytes *public_key, GError **error);
+EVP_PKEY *provider_key_new(OSSL_LIB_CTX *context, const char *key, GBytes *public_key,
+                           GError **error);
+
+/* RSA v1.5 decryption hides bad padding behind a key of the wanted length (signet_key_decrypt()),
+ * so the length must be known: from this parameter (size_t) of the key or of the operation's
+ * context, else from an output buffer of at most 64 bytes. */
+#define PROVIDER_PARAM_WANTED_LENGTH "signet-wanted-length"
+gboolean provider_key_set_wanted_length(EVP_PKEY *key, gsize length);
 
 /* The failure of the last provider operation on this thread, if it failed for a
  * reason that is not the data's: PIN_REQUIRED, TOKEN_GONE, TIMEOUT, DENIED, … Takes it. */

@@ -43,7 +43,8 @@ typedef struct {
   const BaseCert *certificate; /* (nullable) */
   gboolean weak;
   const char *reason;          /* (nullable) */
-  const char *from;            /* (nullable) the address the message claims; NULL: nothing to compare (plain CMS) */
+  const char *from;            /* (nullable) the address the message claims; NULL: nothing to compare (plain CMS);
+                                * "": a mail without one single From address, which matches nobody */
   const TrustChain *chain;     /* (nullable) */
 } TrustEvidence;
 

@@ -13,7 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define FIRST_READ 4096 /* holds any operation's frame but a long Ed25519 message */
+#define FIRST_SIZE 4096 /* holds any operation's frame but a long Ed25519 message */
+#define AHEAD_SIZE 4096
 #define ERROR_TEXT_MAX 4096
 #define TRIES_UNKNOWN 0xffffffffu
 
@@ -68,8 +69,10 @@ wire_channel_start(WireChannel *channel, int fd)
 {
   memset(channel, 0, sizeof *channel);
   channel->fd = fd;
-  channel->size = FIRST_READ;
+  channel->size = FIRST_SIZE;
   channel->bytes = g_malloc(channel->size);
+  channel->ahead.bytes = g_malloc(AHEAD_SIZE);
+  channel->ahead.fd = -1;
 }
 
 void
@@ -77,14 +80,18 @@ wire_channel_clear(WireChannel *channel)
 {
   if (channel->bytes) {
     base_wipe(channel->bytes, channel->size);
+    base_wipe(channel->ahead.bytes, AHEAD_SIZE);
     g_free(channel->bytes);
+    g_free(channel->ahead.bytes);
+    if (channel->ahead.fd >= 0)
+      close(channel->ahead.fd);
     close(channel->fd);
   }
   memset(channel, 0, sizeof *channel);
   channel->fd = -1;
 }
 
-/* TRUE: try again. Waits until the socket is ready for `events`. */
+/* Waits until the socket is ready for `events`, or has failed (the next call on it tells). */
 static gboolean
 wait_for(WireChannel *channel, short events, BaseDeadline deadline, GError **error)
 {
@@ -94,7 +101,9 @@ wait_for(WireChannel *channel, short events, BaseDeadline deadline, GError **err
     if (n > 0)
       return TRUE;
     if (n == 0)
-      return base_error_set(error, SIGNET_ERROR_TIMEOUT, "no answer in time");
+      return base_error_set(error, SIGNET_ERROR_TIMEOUT, "%s",
+                            events == POLLIN ? "no answer in time"
+                                             : "the other side does not read in time");
     if (errno != EINTR)
       return base_error_set_errno(error, errno, "cannot wait for the channel");
   }
@@ -121,6 +130,44 @@ attach_fd(struct msghdr *message, void *control, gsize control_size, int fd)
   memcpy(CMSG_DATA(head), &fd, sizeof fd);
 }
 
+/* What is left of a frame to send: its header and body, and the descriptor once. */
+typedef struct {
+  struct iovec parts[2];
+  struct msghdr message;
+  gsize left;
+} Sending;
+
+static void
+sent(Sending *sending, gsize done)
+{
+  sending->left -= done;
+  sending->message.msg_control = NULL; /* the descriptor went with the first byte */
+  sending->message.msg_controllen = 0;
+  for (gsize i = 0; i < 2 && done; i++) {
+    gsize step = MIN(done, sending->parts[i].iov_len);
+    sending->parts[i].iov_base = (guint8 *)sending->parts[i].iov_base + step;
+    sending->parts[i].iov_len -= step;
+    done -= step;
+  }
+}
+
+static gboolean
+send_all(WireChannel *channel, Sending *sending, BaseDeadline deadline, GError **error)
+{
+  while (sending->left) {
+    ssize_t done = sendmsg(channel->fd, &sending->message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (done >= 0) {
+      sent(sending, (gsize)done);
+    } else if (errno == EAGAIN) {
+      if (!wait_for(channel, POLLOUT, deadline, error))
+        return FALSE;
+    } else if (errno != EINTR) {
+      return send_failed(errno, error);
+    }
+  }
+  return TRUE;
+}
+
 gboolean
 wire_channel_send_fd(WireChannel *channel, const WireHeader *header, gconstpointer body,
                      int fd_to_pass, BaseDeadline deadline, GError **error)
@@ -130,35 +177,24 @@ wire_channel_send_fd(WireChannel *channel, const WireHeader *header, gconstpoint
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int))];
   } control;
-  struct iovec parts[2] = { { head, sizeof head }, { (gpointer)(gintptr)body, header->length } };
-  struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
-  gsize left = sizeof head + header->length;
+  const gsize whole = sizeof head + header->length;
+  Sending sending = {
+    .parts = { { head, sizeof head }, { (gpointer)(gintptr)body, header->length } }, .left = whole
+  };
 
+  if (header->length > WIRE_FRAME_MAX)
+    return base_error_set(error, SIGNET_ERROR_TOO_LARGE, "a frame of %u bytes is larger than %d",
+                          header->length, WIRE_FRAME_MAX);
   wire_header_pack(header, head);
+  sending.message.msg_iov = sending.parts;
+  sending.message.msg_iovlen = header->length ? 2 : 1;
   if (fd_to_pass >= 0)
-    attach_fd(&message, control.bytes, sizeof control.bytes, fd_to_pass);
-  while (left) {
-    ssize_t done = sendmsg(channel->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (done < 0 && errno == EINTR)
-      continue;
-    if (done < 0 && errno == EAGAIN) {
-      if (!wait_for(channel, POLLOUT, deadline, error))
-        return FALSE;
-      continue;
-    }
-    if (done < 0)
-      return send_failed(errno, error);
-    message.msg_control = NULL; /* the descriptor went with the first byte */
-    message.msg_controllen = 0;
-    left -= (gsize)done;
-    for (gsize i = 0; i < 2; i++) {
-      gsize step = MIN((gsize)done, parts[i].iov_len);
-      parts[i].iov_base = (guint8 *)parts[i].iov_base + step;
-      parts[i].iov_len -= step;
-      done -= (ssize_t)step;
-    }
-  }
-  return TRUE;
+    attach_fd(&sending.message, control.bytes, sizeof control.bytes, fd_to_pass);
+  if (send_all(channel, &sending, deadline, error))
+    return TRUE;
+  if (sending.left < whole) /* half a frame cannot be taken back: nothing may follow it */
+    shutdown(channel->fd, SHUT_RDWR);
+  return FALSE;
 }
 
 gboolean
@@ -168,7 +204,7 @@ wire_channel_send(WireChannel *channel, const WireHeader *header, gconstpointer 
   return wire_channel_send_fd(channel, header, body, -1, deadline, error);
 }
 
-/* Takes the descriptors that came: keeps the first where it is wanted, closes the rest. */
+/* Takes the descriptors that came: keeps the first, closes the rest. */
 static void
 take_fds(struct msghdr *message, int *kept)
 {
@@ -179,7 +215,7 @@ take_fds(struct msghdr *message, int *kept)
     for (gsize i = 0; i < n; i++) {
       int fd = -1;
       memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
-      if (kept && *kept < 0)
+      if (*kept < 0)
         *kept = fd;
       else
         close(fd);
@@ -189,13 +225,14 @@ take_fds(struct msghdr *message, int *kept)
 
 /* Bytes read, 0 at the end of file, -1 on failure. */
 static ssize_t
-receive_some(WireChannel *channel, guint8 *at, gsize want, int *fd, BaseDeadline deadline,
-             GError **error)
+receive_some(WireChannel *channel, guint8 *at, gsize want, BaseDeadline deadline, GError **error)
 {
   union {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int) * 4)];
   } control;
+  /* Without a deadline the call itself waits: two calls fewer for each frame. */
+  const int flags = MSG_CMSG_CLOEXEC | (deadline == BASE_DEADLINE_NEVER ? 0 : MSG_DONTWAIT);
 
   for (;;) {
     struct iovec part = { at, want };
@@ -203,9 +240,9 @@ receive_some(WireChannel *channel, guint8 *at, gsize want, int *fd, BaseDeadline
                               .msg_iovlen = 1,
                               .msg_control = control.bytes,
                               .msg_controllen = sizeof control.bytes };
-    ssize_t got = recvmsg(channel->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t got = recvmsg(channel->fd, &message, flags);
     if (got >= 0) {
-      take_fds(&message, fd);
+      take_fds(&message, &channel->ahead.fd);
       return got;
     }
     if (errno == EINTR)
@@ -221,62 +258,109 @@ receive_some(WireChannel *channel, guint8 *at, gsize want, int *fd, BaseDeadline
   }
 }
 
-static gboolean
-receive_exactly(WireChannel *channel, guint8 *at, gsize want, int *fd, BaseDeadline deadline,
-                GError **error)
+static gsize
+ahead_left(const WireChannel *channel)
 {
-  gsize have = 0;
-  while (have < want) {
-    ssize_t got = receive_some(channel, at + have, want - have, fd, deadline, error);
+  return channel->ahead.length - channel->ahead.at;
+}
+
+/* More than one frame is read only where nothing is there yet. Later reads take what the
+ * first frame lacks and no more. So at any time the one descriptor that is kept came with the
+ * last frame that has begun: the kernel ends a read after the bytes that carried one, unix(7). */
+static gboolean
+fill_header(WireChannel *channel, BaseDeadline deadline, GError **error)
+{
+  while (ahead_left(channel) < WIRE_HEADER_SIZE) {
+    gsize have = ahead_left(channel);
+    memmove(channel->ahead.bytes, channel->ahead.bytes + channel->ahead.at, have);
+    channel->ahead.at = 0;
+    channel->ahead.length = have;
+    ssize_t got = receive_some(channel, channel->ahead.bytes + have,
+                               have ? WIRE_HEADER_SIZE - have : AHEAD_SIZE, deadline, error);
     if (got < 0)
       return FALSE;
     if (got == 0)
       return have ? base_error_set(error, SIGNET_ERROR_BAD_INPUT, "a frame was cut off")
                   : base_error_set(error, SIGNET_ERROR_TOKEN_GONE,
                                    "the other side closed the channel");
-    have += (gsize)got;
+    channel->ahead.length += (gsize)got;
   }
   return TRUE;
 }
 
 static gboolean
-receive_frame(WireChannel *channel, int *fd, BaseDeadline deadline, GError **error)
+begin_frame(WireChannel *channel, BaseDeadline deadline, GError **error)
 {
-  guint8 head[WIRE_HEADER_SIZE];
-  WireHeader header = { 0 };
-
-  if (!receive_exactly(channel, head, sizeof head, fd, deadline, error) ||
-      !wire_header_unpack(head, &header, error))
+  if (!fill_header(channel, deadline, error) ||
+      !wire_header_unpack(channel->ahead.bytes + channel->ahead.at, &channel->ahead.header, error))
     return FALSE;
+  channel->ahead.at += WIRE_HEADER_SIZE;
+  channel->ahead.begun = TRUE;
+  channel->ahead.come = 0;
   base_wipe(channel->bytes, MIN(channel->header.length, channel->size));
-  if (header.length > channel->size) {
+  channel->header.length = 0;
+  if (channel->ahead.header.length > channel->size) {
     g_free(channel->bytes);
-    channel->size = header.length;
+    channel->size = channel->ahead.header.length;
     channel->bytes = g_malloc(channel->size);
   }
-  channel->header.length = 0;
-  if (header.length &&
-      !receive_exactly(channel, channel->bytes, header.length, fd, deadline, error)) {
-    if (error && g_error_matches(*error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE))
-      (*error)->code = SIGNET_ERROR_BAD_INPUT; /* closed between header and body */
-    return FALSE;
-  }
-  channel->header = header;
   return TRUE;
 }
 
+static gboolean
+fill_body(WireChannel *channel, BaseDeadline deadline, GError **error)
+{
+  const gsize length = channel->ahead.header.length;
+  gsize step = MIN(length - channel->ahead.come, ahead_left(channel));
+  guint8 *from = channel->ahead.bytes + channel->ahead.at;
+
+  memcpy(channel->bytes + channel->ahead.come, from, step);
+  base_wipe(from, step);
+  channel->ahead.at += step;
+  channel->ahead.come += step;
+  while (channel->ahead.come < length) {
+    ssize_t got = receive_some(channel, channel->bytes + channel->ahead.come,
+                               length - channel->ahead.come, deadline, error);
+    if (got < 0)
+      return FALSE;
+    if (got == 0)
+      return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "a frame was cut off");
+    channel->ahead.come += (gsize)got;
+  }
+  return TRUE;
+}
+
+/* After a TIMEOUT the next call goes on where this one stopped. */
 gboolean
 wire_channel_receive(WireChannel *channel, int *ret_fd, BaseDeadline deadline, GError **error)
 {
   int fd = -1;
-  if (!receive_frame(channel, ret_fd ? &fd : NULL, deadline, error)) {
-    if (fd >= 0)
-      close(fd);
+  if ((!channel->ahead.begun && !begin_frame(channel, deadline, error)) ||
+      !fill_body(channel, deadline, error))
     return FALSE;
+  channel->ahead.begun = FALSE;
+  channel->header = channel->ahead.header;
+  if (ahead_left(channel) == 0) {
+    fd = channel->ahead.fd;
+    channel->ahead.fd = -1;
   }
   if (ret_fd)
     *ret_fd = fd;
+  else if (fd >= 0)
+    close(fd);
   return TRUE;
+}
+
+gboolean
+wire_channel_pending(const WireChannel *channel)
+{
+  WireHeader header = { 0 };
+  gsize left = ahead_left(channel);
+  if (channel->ahead.begun)
+    return channel->ahead.come == channel->ahead.header.length;
+  return left >= WIRE_HEADER_SIZE &&
+         (!wire_header_unpack(channel->ahead.bytes + channel->ahead.at, &header, NULL) ||
+          left - WIRE_HEADER_SIZE >= header.length);
 }
 
 GBytes *
@@ -307,6 +391,6 @@ wire_error_unpack(gconstpointer body, gsize length, GError **error)
     return;
   base_error_set(error, code <= SIGNET_ERROR_REFUSED ? (SignetError)code : SIGNET_ERROR_FAILED,
                  "%s", text);
-  if (error && *error && tries != TRIES_UNKNOWN)
-    base_error_details(*error)->tries_left = (int)MIN(tries, 255);
+  if (tries != TRIES_UNKNOWN)
+    base_error_count_tries(error, (int)MIN(tries, 255));
 }

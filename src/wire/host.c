@@ -4,8 +4,23 @@
 #include "base/cert.h"
 #include "wire/limits.h"
 
+#include <string.h>
+
 #define TEXT_MAX 1024
 #define ID_MAX 1024
+#define KEY_NAME_LENGTH 64
+
+/* A token's texts can be anything; one bad label must not spoil the whole list, which
+ * wire_read_text() would refuse. */
+static void
+pack_any_text(WirePacker *packer, const char *text)
+{
+  g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+  gsize length = valid ? strlen(valid) : 0;
+  if (length > TEXT_MAX)
+    length = (gsize)(g_utf8_find_prev_char(valid, valid + TEXT_MAX + 1) - valid);
+  wire_pack_bytes(packer, valid, length);
+}
 
 void
 wire_token_pack(const WireToken *token, WirePacker *packer)
@@ -18,7 +33,7 @@ wire_token_pack(const WireToken *token, WirePacker *packer)
   wire_pack_u32(packer, token->generation);
   wire_pack_u32(packer, token->flags);
   for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
-    wire_pack_text(packer, texts[i]);
+    pack_any_text(packer, texts[i]);
   wire_pack_u32(packer, token->min_pin);
   wire_pack_u32(packer, token->max_pin);
 }
@@ -78,11 +93,19 @@ wire_object_pack(const WireObject *object, WirePacker *packer)
 {
   wire_pack_u8(packer, (guint8)object->kind);
   wire_pack_text(packer, object->key);
-  wire_pack_text(packer, object->label);
+  pack_any_text(packer, object->label);
   pack_gbytes(packer, object->id);
   pack_gbytes(packer, object->bytes);
   wire_pack_u32(packer, object->flags);
   wire_pack_text(packer, object->key_kind);
+}
+
+/* The name of a key, or nothing. */
+static gboolean
+is_key_name(const char *text)
+{
+  gsize length = strspn(text, "0123456789abcdef");
+  return text[length] == '\0' && (length == 0 || length == KEY_NAME_LENGTH);
 }
 
 WireObject *
@@ -90,13 +113,15 @@ wire_object_unpack(WireReader *reader)
 {
   g_autoptr(WireObject) object = g_new0(WireObject, 1);
   object->kind = wire_read_u8(reader);
-  object->key = wire_read_text(reader, 64);
+  object->key = wire_read_text(reader, KEY_NAME_LENGTH);
   object->label = wire_read_text(reader, TEXT_MAX);
   object->id = read_gbytes(reader, ID_MAX);
   object->bytes = read_gbytes(reader, BASE_CERT_DER_MAX);
   object->flags = wire_read_u32(reader);
   object->key_kind = wire_read_text(reader, TEXT_MAX);
   if (object->kind != WIRE_OBJECT_KEY && object->kind != WIRE_OBJECT_CERTIFICATE)
+    reader->failed = TRUE;
+  if (object->key && !is_key_name(object->key))
     reader->failed = TRUE;
   return reader->failed ? NULL : g_steal_pointer(&object);
 }

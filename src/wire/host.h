@@ -18,42 +18,76 @@
 #include "wire/pack.h"
 
 typedef enum {
-  /* u32 protocol, bytes rejection secret (32)  ->  u32 protocol, text description, text manufacturer,
-   * text library version, text cryptoki version. The host loads its module on this request. */
+  /* u32 protocol, bytes rejection secret (32)
+   *   -> u32 protocol, text description, text manufacturer, text library version,
+   *      text cryptoki version. The host loads its module on this request. */
   WIRE_HOST_HELLO = 1,
-  /* ()  ->  token record *  (WireToken) */
+
+  /* ()
+   *   -> token record * (WireToken) */
   WIRE_HOST_TOKENS,
-  /* token  ->  MORE frames of object record * (WireObject), then OK with none */
+
+  /* token
+   *   -> MORE frames of object record * (WireObject), then OK with none */
   WIRE_HOST_OBJECTS,
-  /* token, u8 user (0 user, 1 so), bytes pin -> ().  Logs in and stays logged in (user only; so is checked and logged out) */
+
+  /* token, u8 user (0 user, 1 so), bytes pin
+   *   -> (). Logs in and stays logged in (user only; so is checked and logged out) */
   WIRE_HOST_LOGIN,
-  /* token -> () */
+
+  /* token
+   *   -> () */
   WIRE_HOST_LOGOUT,
-  /* u32 slot, u32 generation, text label, bytes so pin, bytes user pin -> token (its new slot and generation).
-   * Refuses (REFUSED) an initialised token. Slot 0xffffffff: any uninitialised slot. */
+
+  /* u32 slot, u32 generation, text label, bytes so pin, bytes user pin
+   *   -> token (its new slot and generation). Refuses (REFUSED) an initialised token.
+   *      Slot 0xffffffff: any uninitialised slot. */
   WIRE_HOST_INIT_TOKEN,
-  /* token, bytes old, bytes new -> () */
+
+  /* token, bytes old, bytes new
+   *   -> () */
   WIRE_HOST_SET_PIN,
-  /* token, bytes so pin, bytes new user pin -> () */
+
+  /* token, bytes so pin, bytes new user pin
+   *   -> () */
   WIRE_HOST_INIT_PIN,
-  /* token, key, bytes context pin (empty: none), operation -> bytes result */
+
+  /* token, key, bytes context pin (empty: none), operation
+   *   -> bytes result */
   WIRE_HOST_OPERATE,
-  /* token, text kind ("rsa:2048"), text label, bytes id (empty: the host chooses), u32 WireKeyFlags -> object record of the private key */
+
+  /* token, text kind ("rsa:2048"), text label, bytes id (empty: the host chooses),
+   * u32 WireKeyFlags
+   *   -> object record of the private key */
   WIRE_HOST_GENERATE,
-  /* token, bytes der, text label, bytes id (empty: that of the key with the same public key, or a new one) -> () */
+
+  /* token, bytes der, text label, bytes id (empty: that of the key with the same public key,
+   * or a new one)
+   *   -> () */
   WIRE_HOST_STORE_CERTIFICATE,
-  /* token, text key or empty, text fingerprint or empty -> u32 how many objects went. A key: private, public; a fingerprint: that certificate */
+
+  /* token, text key or empty, text fingerprint or empty
+   *   -> u32 how many objects went. A key: private, public; a fingerprint: that certificate */
   WIRE_HOST_REMOVE,
-  /* token, key, u32 mask of 1 << WireVerb allowed, u32 id; a descriptor comes along -> (). */
+
+  /* token, key, u32 mask of 1 << WireVerb allowed, u32 id; a descriptor comes along
+   *   -> () */
   WIRE_HOST_OPEN_CHANNEL,
-  /* token -> text * mechanism names usable for keys ("RSA_PKCS", "ECDSA", …), u32 WireAbility bits */
+
+  /* token
+   *   -> text * mechanism names usable for keys ("RSA_PKCS", "ECDSA", …), u32 WireAbility bits */
   WIRE_HOST_ABILITIES,
 
   /* Notices from the host (serial 0) */
-  WIRE_HOST_CHANGED = 0x100, /* () : slots or tokens changed: ask TOKENS again */
-  WIRE_HOST_USED,          /* u32 channel id, u32 operations since the last notice, u32 failures */
-  WIRE_HOST_LOGGED_OUT,    /* token: found to be logged out (the card was reset, another program) */
-  WIRE_HOST_CHANNEL_CLOSED /* u32 channel id */
+
+  /* (): slots or tokens changed: ask TOKENS again */
+  WIRE_HOST_CHANGED = 0x100,
+  /* u32 channel id, u32 operations since the last notice, u32 failures */
+  WIRE_HOST_USED,
+  /* token: found to be logged out (the card was reset, another program) */
+  WIRE_HOST_LOGGED_OUT,
+  /* u32 channel id */
+  WIRE_HOST_CHANNEL_CLOSED
 } WireHostKind;
 
 typedef enum {
@@ -117,7 +151,8 @@ typedef enum { WIRE_OBJECT_KEY = 1, WIRE_OBJECT_CERTIFICATE = 2 } WireObjectKind
  * object, a certificate or its own attributes) or a certificate. */
 typedef struct {
   WireObjectKind kind;
-  char *key; /* both: 64 hex; empty for a private key whose public key is nowhere on the token */
+  /* Both: 64 hex digits; empty for a private key whose public key is nowhere on the token. */
+  char *key;
   char *label;
   GBytes *id;     /* CKA_ID */
   GBytes *bytes;  /* key: SubjectPublicKeyInfo DER (may be empty); certificate: its DER */
@@ -125,6 +160,7 @@ typedef struct {
   char *key_kind; /* key: "rsa:2048" … or "other" */
 } WireObject;
 
+/* Texts are cut to 1,024 bytes and made valid UTF-8: a bad label spoils no list. */
 void wire_token_pack(const WireToken *token, WirePacker *packer);
 WireToken *wire_token_unpack(WireReader *reader); /* NULL: the reader failed */
 void wire_token_free(WireToken *token);

@@ -84,7 +84,10 @@ wire_json_get_int(const json_t *object, const char *name, gint64 fallback, gint6
     return wrong(error, name, "a number");
   gint64 number = value ? (gint64)json_integer_value(value) : fallback;
   if (value && (number < min || number > max))
-    return wrong(error, name, "in range");
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "the parameter `%s` must be from %" G_GINT64_FORMAT
+                          " to %" G_GINT64_FORMAT,
+                          name, min, max);
   *ret_int = number;
   return TRUE;
 }
@@ -139,6 +142,11 @@ wire_json_get_base64(const json_t *object, const char *name, gboolean optional, 
     return wrong(error, name, "base64");
   Wiped *wiped = g_new0(Wiped, 1);
   wiped->bytes = g_base64_decode(text, &wiped->length);
+  if (wiped->length > max) { /* by one or two bytes: the padding hides them above */
+    wiped_free(wiped);
+    return base_error_set(error, SIGNET_ERROR_TOO_LARGE,
+                          "the parameter `%s` is larger than %zu bytes", name, max);
+  }
   *ret_bytes = g_bytes_new_with_free_func(wiped->bytes, wiped->length, wiped_free, wiped);
   return TRUE;
 }
@@ -238,6 +246,10 @@ take_service_error(const char *name, const json_t *parameters, GError **error)
   json_t *value = NULL;
   const char *key = NULL;
   json_object_foreach((json_t *)(gintptr)parameters, key, value) detail = json_string_value(value);
+  if (strcmp(name, ERROR_PREFIX "PermissionDenied") == 0) {
+    base_error_set(error, SIGNET_ERROR_DENIED, "signetd does not serve you");
+    return;
+  }
   base_error_set(
       error, SIGNET_ERROR_VERSION,
       "signetd answered %s%s%s%s: it is of another version; end it (pkill -u $USER signetd) and repeat",
@@ -259,7 +271,7 @@ wire_json_take_error(const json_t *reply, GError **error)
   }
   base_error_set(error, (SignetError)base_error_code_from_name(name ? name : ""), "%s",
                  message ? message : "signetd gave no reason");
-  SignetErrorDetails *details = error && *error ? base_error_details(*error) : NULL;
+  SignetErrorDetails *details = error ? base_error_details(*error) : NULL;
   if (!details)
     return;
   const char *token = json_string_value(json_object_get(parameters, "token"));

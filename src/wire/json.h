@@ -2,7 +2,7 @@
 #pragma once
 
 /* JSON by jansson, with memory that is wiped when freed, and typed getters that
- * turn a wrong or missing member into BAD_INPUT naming it. */
+ * turn a wrong or missing member into an error naming it. */
 
 #include "base/secret.h"
 
@@ -14,7 +14,9 @@
  * before any JSON is made. */
 void wire_json_start(void);
 
-/* Getters. `optional`: a missing or null member gives NULL / fallback and TRUE. */
+/* Getters. A missing or null member, where `optional` or a fallback allow it, gives NULL (a
+ * list: an empty one) or the fallback. A member that lacks or has a wrong type or value is
+ * USAGE, one beyond `max` TOO_LARGE; both name it. */
 gboolean wire_json_get_text(const json_t *object, const char *name, gboolean optional, gsize max,
                             const char **ret_text, GError **error);
 gboolean wire_json_get_bool(const json_t *object, const char *name, gboolean fallback,
@@ -23,8 +25,9 @@ gboolean wire_json_get_int(const json_t *object, const char *name, gint64 fallba
                            gint64 max, gint64 *ret_int, GError **error);
 gboolean wire_json_get_base64(const json_t *object, const char *name, gboolean optional, gsize max,
                               GBytes **ret_bytes, GError **error);
+/* At most WIRE_PIN_MAX bytes. */
 gboolean wire_json_get_secret(const json_t *object, const char *name, gboolean optional,
-                              BaseSecret **ret_secret, GError **error); /* at most WIRE_PIN_MAX */
+                              BaseSecret **ret_secret, GError **error);
 gboolean wire_json_get_strv(const json_t *object, const char *name, gboolean optional,
                             gsize max_items, char ***ret_strv, GError **error);
 

@@ -15,11 +15,11 @@
 #define WIRE_WATCHERS_MAX 64
 #define WIRE_RECIPIENTS_MAX 500 /* in one FindRecipient call */
 
-/* Data of operations */
-#define WIRE_SIGN_DATA_MAX (64 * 1024) /* Ed25519 signs the message itself: the signed attributes */
-#define WIRE_CIPHERTEXT_MAX 2048       /* RSA up to 16384 bits */
-#define WIRE_POINT_MAX 256             /* an EC point */
-#define WIRE_LABEL_MAX 1024            /* an OAEP label */
+/* Data of operations (Ed25519 signs the message itself: a mail's signed attributes) */
+#define WIRE_SIGN_DATA_MAX (64 * 1024)
+#define WIRE_CIPHERTEXT_MAX 2048 /* RSA up to 16384 bits */
+#define WIRE_POINT_MAX 256       /* an EC point */
+#define WIRE_LABEL_MAX 1024      /* an OAEP label */
 #define WIRE_CERTIFICATE_MAX (128 * 1024)
 #define WIRE_NAME_MAX 512 /* labels, addresses, paths in requests */
 #define WIRE_PIN_MAX 255

@@ -7,28 +7,40 @@
 
 #include <string.h>
 
+#define KEPT_SIZE (16 * 1024) /* a larger buffer goes once it is empty */
+
+static void
+release(WireLines *lines)
+{
+  g_free(lines->bytes);
+  memset(lines, 0, sizeof *lines);
+}
+
 void
 wire_lines_clear(WireLines *lines)
 {
-  base_wipe(lines->bytes, lines->length);
-  g_free(lines->bytes);
-  memset(lines, 0, sizeof *lines);
+  if (lines->length)
+    base_wipe(lines->bytes + lines->start, lines->length);
+  release(lines);
 }
 
 char *
 wire_lines_room(WireLines *lines, gsize want)
 {
-  if (lines->size - lines->length < want) {
-    gsize size = MAX(lines->size * 2, lines->length + want);
+  if (lines->size - lines->start - lines->length < want) {
+    /* Always into a new block: twice the size makes moving rare, and the old one is wiped. */
+    gsize size = MAX(lines->length * 2, lines->length + want);
     char *bytes = g_malloc(size);
-    if (lines->length)
-      memcpy(bytes, lines->bytes, lines->length);
-    base_wipe(lines->bytes, lines->length);
+    if (lines->length) {
+      memcpy(bytes, lines->bytes + lines->start, lines->length);
+      base_wipe(lines->bytes + lines->start, lines->length);
+    }
     g_free(lines->bytes);
     lines->bytes = bytes;
+    lines->start = 0;
     lines->size = size;
   }
-  return lines->bytes + lines->length;
+  return lines->bytes + lines->start + lines->length;
 }
 
 void
@@ -81,25 +93,30 @@ parse(const char *text, gsize length, json_t **ret_message, GError **error)
   return TRUE;
 }
 
-/* Drops the first `n` bytes; what stands beyond the end afterwards is wiped. */
+/* Wipes the first `n` bytes and stands behind them. They are not moved out of the way: a peer
+ * that sends thousands of tiny messages at once would make that quadratic. */
 static void
 drop(WireLines *lines, gsize n)
 {
-  gsize left = lines->length - n;
-  memmove(lines->bytes, lines->bytes + n, left);
-  base_wipe(lines->bytes + left, n);
-  lines->length = left;
+  base_wipe(lines->bytes + lines->start, n);
+  lines->start += n;
+  lines->length -= n;
   lines->scanned = 0;
+  if (lines->length == 0 && lines->size > KEPT_SIZE)
+    release(lines);
+  else if (lines->length == 0)
+    lines->start = 0;
 }
 
 gboolean
 wire_lines_take(WireLines *lines, json_t **ret_message, GError **error)
 {
   *ret_message = NULL;
-  if (lines->length == 0)
+  if (lines->length == lines->scanned)
     return TRUE;
-  const char *end = memchr(lines->bytes + lines->scanned, '\0', lines->length - lines->scanned);
-  gsize length = end ? (gsize)(end - lines->bytes) : lines->length;
+  const char *text = lines->bytes + lines->start;
+  const char *end = memchr(text + lines->scanned, '\0', lines->length - lines->scanned);
+  gsize length = end ? (gsize)(end - text) : lines->length;
   if (length > WIRE_MESSAGE_MAX)
     return base_error_set(error, SIGNET_ERROR_TOO_LARGE, "a message is larger than %d bytes",
                           WIRE_MESSAGE_MAX);
@@ -107,7 +124,7 @@ wire_lines_take(WireLines *lines, json_t **ret_message, GError **error)
     lines->scanned = lines->length;
     return TRUE;
   }
-  gboolean parsed = parse(lines->bytes, length, ret_message, error);
+  gboolean parsed = parse(text, length, ret_message, error);
   drop(lines, length + 1);
   return parsed;
 }
@@ -141,7 +158,8 @@ char *
 wire_json_text(const json_t *message, gsize *ret_length)
 {
   Text text = { g_malloc(512), 0, 512 };
-  json_dump_callback(message, add_text, &text, JSON_COMPACT);
+  int dumped = json_dump_callback(message, add_text, &text, JSON_COMPACT);
+  g_assert(dumped == 0); /* it can fail on a loop of references only */
   text.bytes[text.length] = '\0';
   *ret_length = text.length + 1;
   return text.bytes;

@@ -9,9 +9,10 @@
 /* Bytes received and not yet taken; wiped as they are taken. */
 typedef struct {
   char *bytes;
+  gsize start; /* of what is not taken yet */
   gsize length;
   gsize size;
-  gsize scanned; /* no NUL before here */
+  gsize scanned; /* no NUL in so many from start on */
 } WireLines;
 
 void wire_lines_clear(WireLines *lines);
@@ -19,7 +20,8 @@ void wire_lines_clear(WireLines *lines);
 char *wire_lines_room(WireLines *lines, gsize want);
 void wire_lines_filled(WireLines *lines, gsize got);
 /* TRUE and *ret_message (a parsed object), or TRUE and NULL when no whole message is there
- * yet. FALSE: beyond WIRE_MESSAGE_MAX or WIRE_DEPTH_MAX (TOO_LARGE), or no JSON object (BAD_INPUT). */
+ * yet. FALSE: beyond WIRE_MESSAGE_MAX or WIRE_DEPTH_MAX (TOO_LARGE), or no JSON object
+ * (BAD_INPUT); nothing further can be taken then. */
 gboolean wire_lines_take(WireLines *lines, json_t **ret_message, GError **error);
 
 /* JSON text with its NUL, in memory to free with wire_text_free() (which wipes). */

@@ -76,7 +76,7 @@ wire_mechanism_name(WireMechanism mechanism)
 gboolean
 wire_mechanism_from_name(const char *name, WireMechanism *ret_mechanism)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS(mechanism_table); i++)
+  for (gsize i = 0; name && i < G_N_ELEMENTS(mechanism_table); i++)
     if (strcmp(mechanism_table[i].name, name) == 0) {
       *ret_mechanism = mechanism_table[i].mechanism;
       return TRUE;
@@ -161,6 +161,17 @@ check_range(const char *what, gsize value, gsize min, gsize max, GError **error)
                         "%s must have %zu to %zu bytes, not %zu", what, min, max, value);
 }
 
+/* SEC 1 2.3.3: 04||X||Y, both as long as the field. */
+static gboolean
+check_point(const WireOperation *operation, GError **error)
+{
+  if (!check_range("the peer's point", operation->data_length, 3, WIRE_POINT_MAX, error))
+    return FALSE;
+  if (operation->data[0] == 4 && operation->data_length % 2)
+    return TRUE;
+  return base_error_set(error, SIGNET_ERROR_USAGE, "the peer's point must be uncompressed");
+}
+
 gboolean
 wire_operation_check(const WireOperation *operation, GError **error)
 {
@@ -182,13 +193,13 @@ wire_operation_check(const WireOperation *operation, GError **error)
   case WIRE_RSA_OAEP:
     if (!wire_hash_length(operation->hash) || !wire_hash_length(operation->mgf_hash))
       return base_error_set(error, SIGNET_ERROR_USAGE, "rsa-oaep needs its two hashes");
-    return TRUE;
+    return check_range("the label", operation->label_length, 0, WIRE_LABEL_MAX, error);
   case WIRE_ECDSA: /* a token truncates the digest itself, so its kind does not matter */
     return check_range("the digest", operation->data_length, 20, 64, error);
   case WIRE_EDDSA:
     return check_range("the message", operation->data_length, 0, WIRE_SIGN_DATA_MAX, error);
   case WIRE_ECDH:
-    return check_range("the peer's point", operation->data_length, 3, WIRE_POINT_MAX, error);
+    return check_point(operation, error);
   }
   return FALSE;
 }

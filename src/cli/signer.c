@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/signer.h"
+
+#include "base/config.h"
+#include "base/error.h"
+
+#include <string.h>
+
+gboolean
+cli_mail_setting(Cli *cli, const char *option, char **ret_value, GError **error)
+{
+  const char *given = cli_text(cli, option);
+  if (given) {
+    *ret_value = g_strdup(given);
+    return TRUE;
+  }
+  g_autoptr(BaseConfig) config = base_config_load(error);
+  if (!config)
+    return FALSE;
+  *ret_value = g_strdup(base_config_text(config, "mail", option));
+  return TRUE;
+}
+
+static gboolean
+is_rsa(const CliSigner *signer)
+{
+  return signer->kind == BASE_KEY_RSA;
+}
+
+static const char *
+fitting_hash(BaseKeyKind kind)
+{
+  if (kind == BASE_KEY_ED25519 || kind == BASE_KEY_EC_P521)
+    return "sha512";
+  return kind == BASE_KEY_EC_P384 ? "sha384" : "sha256";
+}
+
+static gboolean
+settle_hash(Cli *cli, CliSigner *signer, GError **error)
+{
+  g_autofree char *wanted = NULL;
+  const char *given = cli_text(cli, "hash");
+  /* RFC 8419 3: Ed25519 in CMS is with SHA-512, whatever the settings say. */
+  if (signer->kind == BASE_KEY_ED25519) {
+    if (given && strcmp(given, "sha512") != 0)
+      return base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
+                            "an Ed25519 key signs mail with sha512 only, not %s", given);
+    signer->hash = g_strdup("sha512");
+    return TRUE;
+  }
+  if (!cli_mail_setting(cli, "hash", &wanted, error))
+    return FALSE;
+  if (wanted && strcmp(wanted, "sha256") != 0 && strcmp(wanted, "sha384") != 0 &&
+      strcmp(wanted, "sha512") != 0)
+    return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
+                          "the setting hash=%s in [mail] is not sha256, sha384 or sha512", wanted);
+  signer->hash = g_strdup(wanted ? wanted : fitting_hash(signer->kind));
+  return TRUE;
+}
+
+static gboolean
+check_pss(Cli *cli, CliSigner *signer, GError **error)
+{
+  signer->pss = cli_flag(cli, "pss");
+  if (signer->pss && !is_rsa(signer))
+    return base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
+                          "--pss is for RSA keys; the key of %s is %s", signer->choice->id,
+                          signer->choice->kind);
+  return TRUE;
+}
+
+static gboolean
+check_token(Cli *cli, const CliSigner *signer, GError **error)
+{
+  const char *wanted = cli_text(cli, "token");
+  if (!wanted)
+    return TRUE;
+  g_autoptr(SignetToken) token = signet_token_describe(cli->client, wanted, NULL, NULL, error);
+  if (!token)
+    return FALSE;
+  if (g_strcmp0(token->label, signer->choice->token) != 0)
+    return base_error_set(error, SIGNET_ERROR_NONE_USABLE,
+                          "the key of %s is on token \"%s\", not on \"%s\"", signer->choice->id,
+                          signer->choice->token, token->label);
+  return TRUE;
+}
+
+/* Signed by an ID that has not the mail's own address: readers will see a mismatch. */
+static void
+warn_of_mismatch(Cli *cli, const CliSigner *signer, const char *from)
+{
+  g_autoptr(BaseCert) certificate = base_cert_new(signer->choice->certificate, NULL);
+  for (int i = 0; from && certificate && certificate->addresses[i]; i++)
+    if (base_address_equal(certificate->addresses[i], from))
+      return;
+  if (from && certificate)
+    cli_note(
+        cli,
+        "the mail is from %s, which the certificate of %s does not have: readers will be warned",
+        from, signer->choice->id);
+}
+
+CliSigner *
+cli_signer_new(Cli *cli, const char *from, GError **error)
+{
+  const char *id = cli_text(cli, "id");
+  int bits;
+  if (!cli_connect(cli, error))
+    return NULL;
+  g_autoptr(CliSigner) signer = g_new0(CliSigner, 1);
+  signer->choice = signet_id_choose(cli->client, SIGNET_USE_SIGN, id, id ? NULL : from, error);
+  if (!signer->choice || !base_key_kind_parse(signer->choice->kind, &signer->kind, &bits, error) ||
+      !check_pss(cli, signer, error) || !settle_hash(cli, signer, error) ||
+      !check_token(cli, signer, error))
+    return NULL;
+  if (id)
+    warn_of_mismatch(cli, signer, from);
+  return g_steal_pointer(&signer);
+}
+
+void
+cli_signer_free(CliSigner *signer)
+{
+  if (!signer)
+    return;
+  signet_choice_free(signer->choice);
+  g_free(signer->hash);
+  g_free(signer);
+}
+
+GBytes *
+cli_signer_sign(Cli *cli, const CliSigner *signer, GBytes *content, gboolean detached,
+                GError **error)
+{
+  CmsSigner with = {
+    .key = signer->choice->key,
+    .kind = signer->kind,
+    .certificate = signer->choice->certificate,
+    .chain = signer->choice->chain,
+    .hash = signer->hash,
+    .pss = signer->pss,
+  };
+  cli_status(cli, "sign %s", signer->choice->id);
+  return cms_sign(cli->client, &with, content, detached, error);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which ID signs, with what, and the signature: for `sign` and `encrypt --sign`. */
+
+#include "cli/cli.h"
+#include "cms/cms.h"
+
+typedef struct {
+  SignetChoice *choice;
+  BaseKeyKind kind;
+  char *hash; /* "sha256" */
+  gboolean pss;
+} CliSigner;
+
+/* By --id, else the From address, else (no From at all) the default ID. */
+CliSigner *cli_signer_new(Cli *cli, const char *from, GError **error);
+void cli_signer_free(CliSigner *signer);
+GBytes *cli_signer_sign(Cli *cli, const CliSigner *signer, GBytes *content, gboolean detached,
+                        GError **error);
+
+/* --hash or --cipher, else the settings' [mail] value, else NULL; transfer full. */
+gboolean cli_mail_setting(Cli *cli, const char *option, char **ret_value, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CliSigner, cli_signer_free)

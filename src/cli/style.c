@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define WIDTH_MAX 1000
+
+static const char *const codes[] = {
+  [CLI_PLAIN] = "", [CLI_BOLD] = "1",   [CLI_DIM] = "2",
+  [CLI_RED] = "31", [CLI_GREEN] = "32", [CLI_YELLOW] = "33",
+};
+
+static gboolean
+wants_colour(int fd)
+{
+  const char *no_color = g_getenv("NO_COLOR");
+  return !(no_color && *no_color) && g_strcmp0(g_getenv("TERM"), "dumb") != 0 && isatty(fd);
+}
+
+char *
+cli_styled(int stream_fd, CliStyle style, const char *text)
+{
+  if (style == CLI_PLAIN || !wants_colour(stream_fd))
+    return g_strdup(text);
+  return g_strdup_printf("\033[%sm%s\033[0m", codes[style], text);
+}
+
+const char *
+cli_next_char(const char *text)
+{
+  return text + g_utf8_skip[*(const guint8 *)text];
+}
+
+/* Labels, names and headers come from tokens and strangers: an escape sequence in
+ * one must not reach the terminal. Format characters (Unicode Cf) could turn the
+ * reading direction round and make an address look like another. */
+char *
+cli_safe(const char *text)
+{
+  GString *safe = g_string_new(NULL);
+  const char *end = text ? text + strlen(text) : NULL;
+  while (text && text < end) {
+    gunichar c = g_utf8_get_char_validated(text, end - text);
+    if (c == (gunichar)-1 || c == (gunichar)-2) {
+      g_string_append_printf(safe, "\\x%02x", (guint8)*text++);
+      continue;
+    }
+    GUnicodeType type = g_unichar_type(c);
+    if (type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT || type == G_UNICODE_LINE_SEPARATOR ||
+        type == G_UNICODE_PARAGRAPH_SEPARATOR)
+      g_string_append_printf(safe, c < 0x80 ? "\\x%02x" : "\\u%04x", c);
+    else
+      g_string_append_unichar(safe, c);
+    text = cli_next_char(text);
+  }
+  return g_string_free(safe, FALSE);
+}
+
+int
+cli_columns(int fd)
+{
+  struct winsize size;
+  if (!isatty(fd))
+    return 0;
+  const char *columns = g_getenv("COLUMNS");
+  int chosen = columns ? atoi(columns) : 0;
+  if (chosen > 0 && chosen <= WIDTH_MAX)
+    return chosen;
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return size.ws_col;
+  return 80;
+}
+
+int
+cli_width(const char *text)
+{
+  int width = 0;
+  for (; *text; text = cli_next_char(text)) {
+    gunichar c = g_utf8_get_char(text);
+    if (!g_unichar_iszerowidth(c))
+      width += g_unichar_iswide(c) ? 2 : 1;
+  }
+  return width;
+}
+
+static char *
+local_time(gint64 seconds, const char *format)
+{
+  g_autoptr(GDateTime) when = seconds ? g_date_time_new_from_unix_local(seconds) : NULL;
+  return when ? g_date_time_format(when, format) : g_strdup("-");
+}
+
+char *
+cli_day(gint64 seconds)
+{
+  return local_time(seconds, "%Y-%m-%d");
+}
+
+char *
+cli_moment(gint64 seconds)
+{
+  return local_time(seconds, "%Y-%m-%d %H:%M");
+}
+
+char *
+cli_join(char *const *words, const char *between, const char *none)
+{
+  if (!words || !words[0])
+    return g_strdup(none);
+  GString *all = g_string_new(NULL);
+  for (int i = 0; words[i]; i++) {
+    g_autofree char *safe = cli_safe(words[i]);
+    g_string_append_printf(all, "%s%s", i ? between : "", safe);
+  }
+  return g_string_free(all, FALSE);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Signed attributes: made for a new signature, and looked up in one that came. */
+
+#include "cms/algorithm.h"
+
+/* contentType, signingTime, messageDigest, SMIMECapabilities, signingCertificateV2 */
+CmsAttributes *cms_attribute_make(X509 *signer, GBytes *digest, gint64 now, GError **error);
+void cms_attribute_free(CmsAttributes *attributes);
+
+/* The one value of the one attribute of that type; FALSE when it is there more than once or with
+ * several values (RFC 5652 11: neither is allowed); *ret_value NULL when it is not there. */
+gboolean cms_attribute_find(const CmsAttributes *attributes, int nid, const ASN1_TYPE **ret_value);
+
+/* Seconds since 1970; 0: not said, or nonsense */
+gint64 cms_attribute_signing_time(const CmsAttributes *attributes);
+
+/* FALSE when signingCertificate(V2) names another certificate than `signer` (RFC 5035 5). */
+gboolean cms_attribute_names_signer(const CmsAttributes *attributes, X509 *signer);
+
+/* TRUE for bytes that are themselves a set of signed attributes: a signature without attributes
+ * over these may be one whose attributes were taken for content. */
+gboolean cms_attribute_is_set(GBytes *content);

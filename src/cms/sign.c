@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "cms/attribute.h"
+#include "cms/keys.h"
+#include "cms/message.h"
+
+#include <openssl/err.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAttributes, cms_attribute_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
+
+/* Everything one signature is made of, while it is made. */
+typedef struct {
+  const CmsKeys *keys;
+  const CmsSigner *signer;
+  X509 *certificate; /* borrowed */
+  CmsScheming scheming;
+  GBytes *content;
+  gboolean detached;
+} Signing;
+
+const char *
+cms_signer_hash(const CmsSigner *signer)
+{
+  switch (signer->kind) {
+  case BASE_KEY_ED25519: /* RFC 8419 3.1 */
+    return "sha512";
+  case BASE_KEY_EC_P384:
+    return signer->hash ? signer->hash : "sha384";
+  case BASE_KEY_EC_P521:
+    return signer->hash ? signer->hash : "sha512";
+  default:
+    return signer->hash ? signer->hash : "sha256";
+  }
+}
+
+static gboolean
+choose_scheming(const CmsSigner *signer, CmsScheming *scheming, GError **error)
+{
+  const char *name = cms_signer_hash(signer);
+  const CmsHash *hash = cms_hash_of_name(name);
+  if (!hash ||
+      (hash->nid != NID_sha256 && hash->nid != NID_sha384 && hash->nid != NID_sha512))
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "cannot sign with the hash %s; there are sha256, sha384 and sha512",
+                          name);
+  if (signer->pss && signer->kind != BASE_KEY_RSA)
+    return base_error_set(error, SIGNET_ERROR_USAGE, "PSS is for RSA keys, and this is none");
+  *scheming = (CmsScheming){ CMS_ECDSA, hash, NULL, 0 };
+  switch (signer->kind) {
+  case BASE_KEY_RSA:
+    scheming->scheme = signer->pss ? CMS_RSA_PSS : CMS_RSA_PKCS1;
+    scheming->mgf_hash = hash;
+    scheming->salt_length = EVP_MD_get_size(cms_hash_md(hash));
+    return TRUE;
+  case BASE_KEY_EC_P256:
+  case BASE_KEY_EC_P384:
+  case BASE_KEY_EC_P521:
+    return TRUE;
+  case BASE_KEY_ED25519:
+    scheming->scheme = CMS_EDDSA;
+    return TRUE;
+  case BASE_KEY_OTHER:
+    break;
+  }
+  return base_error_set(error, SIGNET_ERROR_UNSUPPORTED, "signet cannot sign with this kind of key");
+}
+
+static GBytes *
+ask_key(const Signing *signing, GBytes *attributes, GBytes *digest, GError **error)
+{
+  static const SignetMechanism mechanisms[] = {
+    [CMS_RSA_PKCS1] = SIGNET_RSA_PKCS1,
+    [CMS_RSA_PSS] = SIGNET_RSA_PSS,
+    [CMS_ECDSA] = SIGNET_ECDSA,
+    [CMS_EDDSA] = SIGNET_EDDSA,
+  };
+  const CmsScheming *scheming = &signing->scheming;
+  gboolean whole = scheming->scheme == CMS_EDDSA;
+  SignetOperation operation = {
+    .mechanism = mechanisms[scheming->scheme],
+    .hash = whole ? NULL : scheming->hash->name,
+    .salt_length = scheming->salt_length,
+  };
+  operation.data = g_bytes_get_data(whole ? attributes : digest, &operation.data_length);
+  if (scheming->scheme == CMS_RSA_PSS)
+    operation.mgf_hash = scheming->mgf_hash->name;
+  return signing->keys->sign(signing->keys->data, signing->signer->key, &operation, error);
+}
+
+/* Signs, and checks with the certificate what the token gave: a wrong certificate beside
+ * the key, or a token that errs, must not become a message nobody can verify. */
+static gboolean
+sign_attributes(const Signing *signing, CmsAsnSigner *info, GError **error)
+{
+  const CmsScheming *scheming = &signing->scheming;
+  g_autoptr(GBytes) attributes = cms_asn_attributes_der(info->signed_attributes, TRUE);
+  if (!attributes)
+    return base_error_set(error, SIGNET_ERROR_FAILED, "cannot encode the signed attributes");
+  g_autoptr(GBytes) digest =
+      cms_hash_digest(scheming->hash, g_bytes_get_data(attributes, NULL),
+                      g_bytes_get_size(attributes));
+  if (!digest)
+    return base_error_set(error, SIGNET_ERROR_FAILED, "cannot hash the signed attributes");
+  g_autoptr(GBytes) signature = ask_key(signing, attributes, digest, error);
+  if (!signature)
+    return FALSE;
+  ASN1_OCTET_STRING_set(info->signature, g_bytes_get_data(signature, NULL),
+                        (int)g_bytes_get_size(signature));
+  EVP_PKEY *key = X509_get0_pubkey(signing->certificate);
+  if (!key || !cms_scheming_verify(scheming, key, attributes, digest, info->signature))
+    return base_error_set(error, SIGNET_ERROR_FAILED,
+                          "the token's signature does not fit the certificate; nothing was signed. "
+                          "Is it the certificate of this key?");
+  return TRUE;
+}
+
+static gboolean
+fill_signer(const Signing *signing, CmsAsnSigner *info, GError **error)
+{
+  const EVP_MD *md = cms_hash_md(signing->scheming.hash);
+  PKCS7_ISSUER_AND_SERIAL *name = PKCS7_ISSUER_AND_SERIAL_new();
+  info->sid->type = CMS_ASN_ISSUER_SERIAL;
+  info->sid->d.issuer_serial = name;
+  ASN1_INTEGER_free(name->serial);
+  name->serial = ASN1_INTEGER_dup(X509_get0_serialNumber(signing->certificate));
+  if (!name->serial ||
+      !X509_NAME_set(&name->issuer, X509_get_issuer_name(signing->certificate)) ||
+      !ASN1_INTEGER_set(info->version, 1))
+    return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot name the signer");
+  X509_ALGOR_set_md(info->digest, md);
+  if (!cms_scheming_write(&signing->scheming, info->algorithm, error))
+    return FALSE;
+  g_autoptr(GBytes) digest =
+      cms_hash_digest(signing->scheming.hash, g_bytes_get_data(signing->content, NULL),
+                      g_bytes_get_size(signing->content));
+  if (!digest)
+    return base_error_set(error, SIGNET_ERROR_FAILED, "cannot hash the content");
+  info->signed_attributes = cms_attribute_make(
+      signing->certificate, digest, g_get_real_time() / G_USEC_PER_SEC, error);
+  return info->signed_attributes && sign_attributes(signing, info, error);
+}
+
+static gboolean
+add_certificate(CmsAsnSigned *data, GBytes *der)
+{
+  ASN1_TYPE *any = ASN1_TYPE_new();
+  ASN1_STRING *string = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+  if (!any || !string ||
+      !ASN1_STRING_set(string, g_bytes_get_data(der, NULL), (int)g_bytes_get_size(der)))
+    return FALSE;
+  ASN1_TYPE_set(any, V_ASN1_SEQUENCE, string);
+  return sk_ASN1_TYPE_push(data->certificates, any) > 0;
+}
+
+/* The signer's, and the chain's without copies of one another. */
+static gboolean
+add_certificates(const CmsSigner *signer, CmsAsnSigned *data)
+{
+  data->certificates = sk_ASN1_TYPE_new_null();
+  if (!data->certificates || !add_certificate(data, signer->certificate))
+    return FALSE;
+  for (guint i = 0; signer->chain && i < signer->chain->len; i++) {
+    GBytes *der = g_ptr_array_index(signer->chain, i);
+    gboolean seen = g_bytes_equal(der, signer->certificate);
+    for (guint j = 0; j < i && !seen; j++)
+      seen = g_bytes_equal(der, g_ptr_array_index(signer->chain, j));
+    if (!seen && !add_certificate(data, der))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+fill_signed(const Signing *signing, CmsAsnSigned *data, GError **error)
+{
+  X509_ALGOR *digest = X509_ALGOR_new();
+  CmsAsnSigner *info = CmsAsnSigner_new();
+  sk_X509_ALGOR_push(data->digests, digest);
+  sk_CmsAsnSigner_push(data->signers, info);
+  X509_ALGOR_set_md(digest, cms_hash_md(signing->scheming.hash));
+  data->encapsulated->type = OBJ_nid2obj(NID_pkcs7_data);
+  /* RFC 5652 5.1: version 1 with X.509 certificates, id-data and issuers and serials only */
+  if (!ASN1_INTEGER_set(data->version, 1) || !add_certificates(signing->signer, data))
+    return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot make the signed message");
+  if (!signing->detached) {
+    data->encapsulated->content = ASN1_OCTET_STRING_new();
+    if (!ASN1_OCTET_STRING_set(data->encapsulated->content,
+                               g_bytes_get_data(signing->content, NULL),
+                               (int)g_bytes_get_size(signing->content)))
+      return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot hold the content");
+  }
+  return fill_signer(signing, info, error);
+}
+
+static X509 *
+read_certificate(const CmsSigner *signer, GError **error)
+{
+  X509 *x509 = cms_asn_decode(g_bytes_get_data(signer->certificate, NULL),
+                              g_bytes_get_size(signer->certificate), ASN1_ITEM_rptr(X509));
+  if (!x509)
+    base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the signer's certificate is malformed");
+  return x509;
+}
+
+GBytes *
+cms_sign_with(const CmsKeys *keys, const CmsSigner *signer, GBytes *content, gboolean detached,
+              GError **error)
+{
+  if (g_bytes_get_size(content) > CMS_CONTENT_MAX) {
+    base_error_set(error, SIGNET_ERROR_TOO_LARGE, "the content is over %zu MiB",
+                   CMS_CONTENT_MAX / 1024 / 1024);
+    return NULL;
+  }
+  Signing signing = { keys, signer, NULL, { 0 }, content, detached };
+  if (!choose_scheming(signer, &signing.scheming, error))
+    return NULL;
+  g_autoptr(X509) certificate = read_certificate(signer, error);
+  if (!certificate)
+    return NULL;
+  signing.certificate = certificate;
+  g_autoptr(CmsAsnSigned) data = CmsAsnSigned_new();
+  if (!data || !fill_signed(&signing, data, error))
+    return NULL;
+  GBytes *message = cms_message_wrap(NID_pkcs7_signed, data, ASN1_ITEM_rptr(CmsAsnSigned));
+  if (!message)
+    base_error_set(error, SIGNET_ERROR_FAILED, "cannot encode the signed message");
+  return message;
+}

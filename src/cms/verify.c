@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "cms/attribute.h"
+#include "cms/cms.h"
+#include "cms/message.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+/* Certificates of one name that are tried: with more, a message could buy hours of work. */
+#define CANDIDATES_MAX 4
+
+/* One message while it is verified. */
+typedef struct {
+  const CmsAsnSigned *data;
+  GBytes *content;
+  GPtrArray *certificates; /* (element-type CmsCertificate): the message's, then those given besides */
+  const CmsHash *hashes[CMS_SIGNERS_MAX]; /* the content's digests so far: it may be a gigabyte */
+  GBytes *digests[CMS_SIGNERS_MAX];
+} Verifying;
+
+static GBytes *
+content_digest(Verifying *verifying, const CmsHash *hash)
+{
+  guint i = 0;
+  while (i < CMS_SIGNERS_MAX - 1 && verifying->hashes[i] && verifying->hashes[i] != hash)
+    i++;
+  if (!verifying->hashes[i]) {
+    verifying->hashes[i] = hash;
+    verifying->digests[i] =
+        cms_hash_digest(hash, g_bytes_get_data(verifying->content, NULL),
+                        g_bytes_get_size(verifying->content));
+  }
+  return verifying->digests[i];
+}
+
+static void
+judge(CmsSignature *signature, CmsSignatureState state, const char *reason)
+{
+  signature->state = state;
+  g_free(signature->reason);
+  signature->reason = g_strdup(reason);
+}
+
+/* RFC 5652 5.6 and 11: the attributes must be those of this content. NULL: they are. */
+static const char *
+attributes_problem(Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash)
+{
+  const ASN1_TYPE *type = NULL;
+  const ASN1_TYPE *digest = NULL;
+  if (!cms_attribute_find(info->signed_attributes, NID_pkcs9_contentType, &type) || !type ||
+      type->type != V_ASN1_OBJECT)
+    return "its signed attributes do not say the content type once";
+  if (OBJ_cmp(type->value.object, verifying->data->encapsulated->type) != 0)
+    return "its signed attributes name another type of content";
+  if (!cms_attribute_find(info->signed_attributes, NID_pkcs9_messageDigest, &digest) || !digest ||
+      digest->type != V_ASN1_OCTET_STRING)
+    return "its signed attributes do not hold the content's digest once";
+  GBytes *expected = content_digest(verifying, hash);
+  const ASN1_STRING *octets = digest->value.octet_string;
+  if (!expected || (gsize)ASN1_STRING_length(octets) != g_bytes_get_size(expected) ||
+      memcmp(ASN1_STRING_get0_data(octets), g_bytes_get_data(expected, NULL),
+             g_bytes_get_size(expected)) != 0)
+    return "the content was changed after signing";
+  return NULL;
+}
+
+/* What the signature itself covers, and its digest. */
+static const char *
+signed_bytes(Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash,
+             GBytes **ret_message, GBytes **ret_digest)
+{
+  if (!info->signed_attributes) {
+    /* RFC 5652 5.3: without attributes only id-data may be signed. */
+    if (OBJ_obj2nid(verifying->data->encapsulated->type) != NID_pkcs7_data)
+      return "it has no signed attributes, and its content is not plain data";
+    if (cms_attribute_is_set(verifying->content))
+      return "what it signs looks like the attributes of another signature";
+    GBytes *digest = content_digest(verifying, hash);
+    if (!digest)
+      return "its content cannot be hashed";
+    *ret_message = g_bytes_ref(verifying->content);
+    *ret_digest = g_bytes_ref(digest);
+    return NULL;
+  }
+  const char *problem = attributes_problem(verifying, info, hash);
+  if (problem)
+    return problem;
+  g_autoptr(GBytes) message = cms_asn_attributes_der(info->signed_attributes, FALSE);
+  GBytes *digest = message ? cms_hash_digest(hash, g_bytes_get_data(message, NULL),
+                                             g_bytes_get_size(message))
+                           : NULL;
+  if (!digest)
+    return "its signed attributes cannot be encoded";
+  *ret_message = g_steal_pointer(&message);
+  *ret_digest = digest;
+  return NULL;
+}
+
+static gboolean
+identifier_fits(const CmsAsnIdentifier *sid, const CmsCertificate *certificate)
+{
+  X509 *x509 = certificate->x509;
+  if (sid->type == CMS_ASN_KEY_ID) {
+    const ASN1_OCTET_STRING *key_id = X509_get0_subject_key_id(x509);
+    return key_id && ASN1_OCTET_STRING_cmp(key_id, sid->d.key_id) == 0;
+  }
+  return ASN1_INTEGER_cmp(X509_get0_serialNumber(x509), sid->d.issuer_serial->serial) == 0 &&
+         X509_NAME_cmp(X509_get_issuer_name(x509), sid->d.issuer_serial->issuer) == 0;
+}
+
+static void
+try_certificate(CmsSignature *signature, const CmsAsnSigner *info, const CmsScheming *scheming,
+                CmsCertificate *certificate, GBytes *message, GBytes *digest)
+{
+  EVP_PKEY *key = X509_get0_pubkey(certificate->x509);
+  base_cert_free(signature->certificate);
+  signature->certificate = base_cert_new_from_x509(certificate->x509, NULL);
+  if (!key || EVP_PKEY_missing_parameters(key)) {
+    ERR_clear_error();
+    judge(signature, CMS_SIGNATURE_UNKNOWN, "its key is not known to signet");
+    return;
+  }
+  signature->weak = scheming->hash->weak || cms_key_is_weak(key);
+  if (!cms_scheming_verify(scheming, key, message, digest, info->signature))
+    judge(signature, CMS_SIGNATURE_BAD, "it was not made by the key of the certificate it names");
+  else if (info->signed_attributes &&
+           !cms_attribute_names_signer(info->signed_attributes, certificate->x509))
+    judge(signature, CMS_SIGNATURE_BAD, "its signed attributes name another certificate");
+  else
+    judge(signature, CMS_SIGNATURE_GOOD, NULL);
+}
+
+static void
+find_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info,
+            const CmsScheming *scheming, GBytes *message, GBytes *digest)
+{
+  guint found = 0;
+  /* Two certificates may carry one issuer and serial; any that verifies will do. */
+  for (guint i = 0; i < verifying->certificates->len && found < CANDIDATES_MAX; i++) {
+    CmsCertificate *certificate = g_ptr_array_index(verifying->certificates, i);
+    if (!identifier_fits(info->sid, certificate))
+      continue;
+    found++;
+    try_certificate(signature, info, scheming, certificate, message, digest);
+    if (signature->state == CMS_SIGNATURE_GOOD)
+      return;
+  }
+  if (found)
+    return;
+  gboolean by_key = info->sid->type == CMS_ASN_KEY_ID;
+  g_autofree char *who =
+      cms_message_name_text(by_key ? NULL : info->sid->d.issuer_serial,
+                            by_key ? info->sid->d.key_id : NULL);
+  g_autofree char *reason =
+      g_strdup_printf("the signer's certificate (%s) is not in the message", who);
+  judge(signature, CMS_SIGNATURE_UNKNOWN, reason);
+}
+
+static void
+fill_signature(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
+{
+  const CmsHash *hash = cms_hash_of_algorithm(info->digest);
+  CmsScheming scheming;
+  gboolean unknown = FALSE;
+  g_autofree char *reason = NULL;
+  g_autoptr(GBytes) message = NULL;
+  g_autoptr(GBytes) digest = NULL;
+  signature->digest = hash ? g_strdup(hash->name) : cms_oid_text(info->digest->algorithm);
+  signature->algorithm = cms_oid_text(info->algorithm->algorithm);
+  if (info->signed_attributes)
+    signature->signing_time = cms_attribute_signing_time(info->signed_attributes);
+  if (!hash) {
+    judge(signature, CMS_SIGNATURE_UNKNOWN, "its hash is not known to signet");
+    return;
+  }
+  signature->weak = hash->weak;
+  if (!cms_scheming_read(info->algorithm, hash, &scheming, &unknown, &reason)) {
+    judge(signature, unknown ? CMS_SIGNATURE_UNKNOWN : CMS_SIGNATURE_BAD, reason);
+    return;
+  }
+  g_free(signature->algorithm);
+  signature->algorithm = g_strdup(cms_scheme_name(scheming.scheme));
+  const char *problem = signed_bytes(verifying, info, hash, &message, &digest);
+  if (problem)
+    judge(signature, CMS_SIGNATURE_BAD, problem);
+  else
+    find_signer(verifying, signature, info, &scheming, message, digest);
+}
+
+/* Even a changed content has a signer to name, for the person to ask. */
+static void
+name_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
+{
+  for (guint i = 0; i < verifying->certificates->len && !signature->certificate; i++) {
+    CmsCertificate *certificate = g_ptr_array_index(verifying->certificates, i);
+    if (identifier_fits(info->sid, certificate))
+      signature->certificate = base_cert_new_from_x509(certificate->x509, NULL);
+  }
+}
+
+static void
+signature_free(CmsSignature *signature)
+{
+  if (!signature)
+    return;
+  g_free(signature->reason);
+  base_cert_free(signature->certificate);
+  g_free(signature->digest);
+  g_free(signature->algorithm);
+  g_free(signature);
+}
+
+static void
+fill_signatures(Verifying *verifying, CmsVerified *verified)
+{
+  for (int i = 0; i < sk_CmsAsnSigner_num(verifying->data->signers); i++) {
+    const CmsAsnSigner *info = sk_CmsAsnSigner_value(verifying->data->signers, i);
+    CmsSignature *signature = g_new0(CmsSignature, 1);
+    signature->state = CMS_SIGNATURE_UNKNOWN;
+    g_ptr_array_add(verified->signatures, signature);
+    fill_signature(verifying, signature, info);
+    name_signer(verifying, signature, info);
+  }
+  for (guint i = 0; i < CMS_SIGNERS_MAX; i++)
+    g_clear_pointer(&verifying->digests[i], g_bytes_unref);
+}
+
+static void
+add_extra(GPtrArray *certificates, GPtrArray *extra)
+{
+  for (guint i = 0; extra && i < extra->len; i++) {
+    X509 *x509 = base_cert_to_x509(g_ptr_array_index(extra, i), NULL);
+    CmsCertificate *certificate = x509 ? cms_certificate_new(x509) : NULL;
+    X509_free(x509);
+    if (certificate)
+      g_ptr_array_add(certificates, certificate);
+  }
+}
+
+static GBytes *
+choose_content(CmsAsnSigned *data, GBytes *detached, GError **error)
+{
+  gboolean inside = data->encapsulated->content != NULL;
+  if (inside && detached) {
+    base_error_set(error, SIGNET_ERROR_BAD_INPUT,
+                   "the content is in the message already, and was given besides");
+    return NULL;
+  }
+  if (!inside && !detached && sk_CmsAsnSigner_num(data->signers) > 0) {
+    base_error_set(error, SIGNET_ERROR_BAD_INPUT,
+                   "the signature is detached: the signed content is needed besides");
+    return NULL;
+  }
+  if (detached)
+    return g_bytes_ref(detached);
+  return cms_string_steal(data->encapsulated->content);
+}
+
+CmsVerified *
+cms_verify(GBytes *message, GBytes *detached, GPtrArray *extra_certificates, GError **error)
+{
+  g_autoptr(CmsAsnSigned) data = cms_message_signed(message, error);
+  if (!data)
+    return NULL;
+  if (sk_CmsAsnSigner_num(data->signers) > CMS_SIGNERS_MAX) {
+    base_error_set(error, SIGNET_ERROR_TOO_LARGE, "the message has over %d signers",
+                   CMS_SIGNERS_MAX);
+    return NULL;
+  }
+  g_autoptr(GPtrArray) certificates = cms_message_certificates(data->certificates, error);
+  g_autoptr(GBytes) content = certificates ? choose_content(data, detached, error) : NULL;
+  if (!content)
+    return NULL;
+  guint own = certificates->len;
+  add_extra(certificates, extra_certificates);
+  Verifying verifying = { data, content, certificates, { NULL }, { NULL } };
+  CmsVerified *verified = g_new0(CmsVerified, 1);
+  verified->signatures = g_ptr_array_new_with_free_func((GDestroyNotify)signature_free);
+  fill_signatures(&verifying, verified);
+  g_ptr_array_set_size(certificates, (gint)own);
+  verified->certificates = cms_certificate_facts(certificates);
+  verified->content = g_steal_pointer(&content);
+  return verified;
+}
+
+void
+cms_verified_free(CmsVerified *verified)
+{
+  if (!verified)
+    return;
+  g_ptr_array_unref(verified->signatures);
+  g_ptr_array_unref(verified->certificates);
+  g_bytes_unref(verified->content);
+  g_free(verified);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/catalogue-internal.h"
+#include "wire/limits.h"
+
+#include <string.h>
+
+#define SPKI_MAX 4096 /* RSA up to 16384 bits */
+
+/* The objects of one view, taken in. */
+
+void
+daemon_catalogue_key_place_free(gpointer data)
+{
+  CatalogueKeyPlace *place = data;
+  g_free(place->label);
+  g_clear_pointer(&place->id, g_bytes_unref);
+  g_free(place);
+}
+
+void
+daemon_catalogue_cert_place_free(gpointer data)
+{
+  CatalogueCertPlace *place = data;
+  g_free(place->label);
+  g_clear_pointer(&place->id, g_bytes_unref);
+  g_free(place);
+}
+
+/* SoftHSM gives every key CKA_UNWRAP, TPMs CKA_DERIVE: what the kind of key cannot do at all
+ * is not believed. */
+static guint32
+believable(guint32 flags, const char *kind)
+{
+  guint32 opens = WIRE_KEY_DECRYPT | WIRE_KEY_DERIVE;
+  if (strcmp(kind, "other") == 0)
+    return flags;
+  return flags & ~(opens & ~daemon_catalogue_decrypt_flag(kind));
+}
+
+static void
+keep_spki(DaemonKey *key, GBytes *bytes)
+{
+  gsize length;
+  gconstpointer spki = bytes ? g_bytes_get_data(bytes, &length) : NULL;
+  if (key->spki || !spki || length > SPKI_MAX)
+    return;
+  g_autofree char *name = base_key_name(spki, length);
+  if (strcmp(name, key->name) == 0)
+    key->spki = g_bytes_ref(bytes);
+}
+
+static void
+add_key_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
+              const WireObject *object)
+{
+  if (!daemon_catalogue_is_key_name(object->key)) {
+    catalogue->nameless_keys++;
+    return;
+  }
+  DaemonKey *key = daemon_catalogue_add_key(catalogue, object->key, object->key_kind);
+  if (!key)
+    return;
+  CatalogueKeyPlace *place = g_hash_table_lookup(known, key);
+  if (place) {
+    place->flags |= believable(object->flags, key->kind);
+    return;
+  }
+  place = g_new0(CatalogueKeyPlace, 1);
+  g_hash_table_insert(known, key, place);
+  place->key = key;
+  place->flags = believable(object->flags, key->kind);
+  place->label = daemon_catalogue_clean(object->label, DAEMON_CATALOGUE_LABEL_MAX);
+  place->id = object->id ? g_bytes_ref(object->id) : NULL;
+  keep_spki(key, object->bytes);
+  g_ptr_array_add(places, place);
+}
+
+static void
+add_cert_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
+               const WireObject *object)
+{
+  g_autoptr(GError) error = NULL;
+  DaemonCert *cert = object->bytes && g_bytes_get_size(object->bytes) <= WIRE_CERTIFICATE_MAX
+                         ? daemon_catalogue_add_cert(catalogue, object->bytes, &error)
+                         : NULL;
+  if (!cert) {
+    catalogue->bad_certificates++;
+    return;
+  }
+  if (!g_hash_table_add(known, cert))
+    return;
+  /* A person who puts a certificate back wants it back. */
+  if (cert->removed) {
+    cert->removed = FALSE;
+    catalogue->unsaved = TRUE;
+  }
+  CatalogueCertPlace *place = g_new0(CatalogueCertPlace, 1);
+  place->cert = cert;
+  place->label = daemon_catalogue_clean(object->label, DAEMON_CATALOGUE_LABEL_MAX);
+  place->id = object->id ? g_bytes_ref(object->id) : NULL;
+  g_ptr_array_add(places, place);
+}
+
+static gboolean
+same_id(GBytes *a, GBytes *b)
+{
+  return a == b || (a && b && g_bytes_equal(a, b));
+}
+
+static gboolean
+same_places(const DaemonView *view, const GPtrArray *keys, const GPtrArray *certs)
+{
+  if (view->keys->len != keys->len || view->certs->len != certs->len)
+    return FALSE;
+  for (guint i = 0; i < keys->len; i++) {
+    const CatalogueKeyPlace *old = g_ptr_array_index(view->keys, i);
+    const CatalogueKeyPlace *new = g_ptr_array_index(keys, i);
+    if (old->key != new->key || old->flags != new->flags || strcmp(old->label, new->label) != 0 ||
+        !same_id(old->id, new->id))
+      return FALSE;
+  }
+  for (guint i = 0; i < certs->len; i++) {
+    const CatalogueCertPlace *old = g_ptr_array_index(view->certs, i);
+    const CatalogueCertPlace *new = g_ptr_array_index(certs, i);
+    if (old->cert != new->cert || strcmp(old->label, new->label) != 0 || !same_id(old->id, new->id))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Without login a host tells keys by their public halves, and their abilities only by guess:
+ * what was seen unlocked is better. */
+static void
+add_remembered_flags(const DaemonView *view, GPtrArray *places)
+{
+  for (guint i = 0; i < places->len; i++) {
+    CatalogueKeyPlace *place = g_ptr_array_index(places, i);
+    const DaemonSeen *seen = daemon_catalogue_seen_on(place->key, view->device);
+    if (seen)
+      place->flags |= seen->flags;
+  }
+}
+
+static void
+remember_keys(DaemonCatalogue *catalogue, const DaemonView *view)
+{
+  for (guint i = 0; i < view->keys->len; i++) {
+    const CatalogueKeyPlace *place = g_ptr_array_index(view->keys, i);
+    DaemonSeen *seen = daemon_catalogue_seen_on(place->key, view->device);
+    if (seen && seen->flags == place->flags && !seen->gone)
+      continue;
+    if (!seen) {
+      seen = g_new0(DaemonSeen, 1);
+      seen->device = view->device;
+      g_ptr_array_add(place->key->seen, seen);
+    }
+    seen->flags = place->flags;
+    seen->gone = FALSE;
+    catalogue->unsaved = TRUE;
+  }
+}
+
+/* The same key or certificate twice on one view is there once: a hostile token does not
+ * get to make long lists of one thing. */
+static void
+take_objects(DaemonCatalogue *catalogue, const GPtrArray *objects, GPtrArray *keys,
+             GPtrArray *certs)
+{
+  g_autoptr(GHashTable) known = g_hash_table_new(NULL, NULL);
+  for (guint i = 0; i < objects->len && i < WIRE_OBJECTS_MAX; i++) {
+    const WireObject *object = g_ptr_array_index(objects, i);
+    if (object->kind == WIRE_OBJECT_KEY)
+      add_key_place(catalogue, keys, known, object);
+    else if (object->kind == WIRE_OBJECT_CERTIFICATE)
+      add_cert_place(catalogue, certs, known, object);
+  }
+}
+
+void
+daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slot,
+                             guint32 generation, const GPtrArray *objects,
+                             gboolean complete_with_login)
+{
+  DaemonView *view = daemon_catalogue_view(catalogue, host, slot, generation);
+  if (!view)
+    return;
+  g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(daemon_catalogue_key_place_free);
+  g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(daemon_catalogue_cert_place_free);
+  take_objects(catalogue, objects, keys, certs);
+  gboolean complete = complete_with_login || !(view->token->flags & WIRE_TOKEN_LOGIN_REQUIRED);
+  if (!complete)
+    add_remembered_flags(view, keys);
+  gboolean same = same_places(view, keys, certs);
+  if (same && view->listed && view->complete == complete)
+    return;
+  view->device->changed = view->device->changed || (view->listed && !same);
+  g_ptr_array_unref(view->keys);
+  g_ptr_array_unref(view->certs);
+  view->keys = g_steal_pointer(&keys);
+  view->certs = g_steal_pointer(&certs);
+  view->listed = TRUE;
+  view->complete = complete;
+  daemon_catalogue_recognise(catalogue, view);
+  remember_keys(catalogue, view);
+  daemon_catalogue_touch(catalogue);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/tokenload.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/catalogue.h"
+#include "daemon/events.h"
+#include "wire/limits.h"
+
+#include <malloc.h>
+
+/* A list as long as this leaves much behind in the heap. */
+#define TRIM_OBJECTS 200
+
+typedef struct {
+  DaemonToken *token;
+  GPtrArray *objects; /* WireObject */
+  gboolean logged_in;
+  gboolean first; /* the host's first enumeration waits for it */
+  DaemonDone done;
+  gpointer user_data;
+} Load;
+
+static void
+load_free(Load *load)
+{
+  guint n = load->objects->len;
+  daemon_token_unref(load->token);
+  g_ptr_array_unref(load->objects);
+  g_free(load);
+  if (n >= TRIM_OBJECTS)
+    malloc_trim(0);
+}
+
+static gboolean
+load_part(gpointer user_data, WireReader *body)
+{
+  Load *load = user_data;
+  guint32 n = wire_read_u32(body);
+  for (guint32 i = 0; i < n && !body->failed; i++) {
+    WireObject *object = wire_object_unpack(body);
+    if (!object || load->objects->len >= WIRE_OBJECTS_MAX) {
+      wire_object_free(object);
+      return FALSE;
+    }
+    g_ptr_array_add(load->objects, object);
+  }
+  return wire_reader_done(body, "a list of objects", NULL);
+}
+
+static void
+one_loaded(DaemonHost *host)
+{
+  if (host->loading > 0)
+    host->loading--;
+  if (host->loading == 0 && !host->settled)
+    daemon_host_settled_now(host);
+}
+
+static void
+load_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *error)
+{
+  Load *load = user_data;
+  DaemonToken *token = load->token;
+  if (!error && token->present) {
+    gboolean complete = load->logged_in || !(token->record->flags & WIRE_TOKEN_LOGIN_REQUIRED);
+    daemon_catalogue_set_objects(token->daemon->catalogue, token->host->number,
+                                 token->record->slot, token->record->generation, load->objects,
+                                 complete);
+    daemon_catalogue_changed(token->daemon);
+  } else if (error) {
+    base_log("%s: the objects of %s cannot be listed: %s", token->host->spec.name,
+             daemon_token_label(token), error->message);
+  }
+  if (load->done)
+    load->done(load->user_data, error);
+  if (load->first)
+    one_loaded(token->host);
+  load_free(load);
+}
+
+static void
+load(DaemonToken *token, gboolean first, DaemonDone done, gpointer user_data)
+{
+  Load *load = g_new0(Load, 1);
+  load->token = daemon_token_ref(token);
+  load->objects = g_ptr_array_new_with_free_func((GDestroyNotify)wire_object_free);
+  load->logged_in = token->logged_in;
+  load->first = first;
+  load->done = done;
+  load->user_data = user_data;
+  const DaemonAsk ask = { .kind = WIRE_HOST_OBJECTS,
+                          .deadline_ms = daemon_token_deadline(token, WIRE_HOST_OBJECTS),
+                          .token = token,
+                          .pass_fd = -1,
+                          .part = load_part,
+                          .answer = load_answer,
+                          .user_data = load };
+  daemon_host_ask(token->host, &ask, NULL);
+}
+
+void
+daemon_token_refresh(DaemonToken *token, DaemonDone done, gpointer user_data)
+{
+  load(token, FALSE, done, user_data);
+}
+
+static void
+abilities_answer(gpointer user_data, WireReader *body, const GError *error)
+{
+  DaemonToken *token = user_data;
+  if (!error) {
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    guint32 n = wire_read_u32(body);
+    for (guint32 i = 0; i < n && !body->failed; i++)
+      g_ptr_array_add(names, wire_read_text(body, WIRE_NAME_MAX));
+    guint32 bits = wire_read_u32(body);
+    if (wire_reader_done(body, "the abilities", NULL)) {
+      g_ptr_array_add(names, NULL);
+      g_strfreev(token->mechanisms);
+      token->mechanisms = g_strdupv((char **)names->pdata);
+      token->abilities = bits;
+    }
+  }
+  daemon_token_unref(token);
+}
+
+static void
+load_new_tokens(DaemonHost *host)
+{
+  Daemon *daemon = host->daemon;
+  g_autoptr(GPtrArray) views = daemon_catalogue_views(daemon->catalogue, host->number);
+  for (guint i = 0; i < views->len; i++) {
+    const DaemonView *view = views->pdata[i];
+    DaemonToken *token = daemon_token_at(daemon, host->number, view->token->slot);
+    if (!token || !(token->record->flags & WIRE_TOKEN_INITIALIZED))
+      continue;
+    if (!token->mechanisms)
+      daemon_token_request(token, WIRE_HOST_ABILITIES, 0, NULL, abilities_answer,
+                           daemon_token_ref(token));
+    if (view->listed && host->settled)
+      continue;
+    if (!host->settled)
+      host->loading++;
+    load(token, !host->settled, NULL, NULL);
+  }
+}
+
+static GPtrArray *
+read_records(WireReader *body, GError **error)
+{
+  g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)wire_token_free);
+  guint32 n = wire_read_u32(body);
+  if (n > WIRE_TOKENS_MAX) {
+    base_error_set(error, SIGNET_ERROR_TOO_LARGE, "a module shows more than %d tokens",
+                   WIRE_TOKENS_MAX);
+    return NULL;
+  }
+  for (guint32 i = 0; i < n && !body->failed; i++) {
+    WireToken *record = wire_token_unpack(body);
+    if (record)
+      g_ptr_array_add(records, record);
+  }
+  if (!wire_reader_done(body, "the list of tokens", error))
+    return NULL;
+  return g_steal_pointer(&records);
+}
+
+typedef struct {
+  DaemonDone done;
+  gpointer user_data;
+} ListWaiter;
+
+static void
+tell_waiters(DaemonHost *host, const GError *error)
+{
+  ListWaiter *waiter = NULL;
+  while ((waiter = g_queue_pop_head(&host->list_waiters))) {
+    waiter->done(waiter->user_data, error);
+    g_free(waiter);
+  }
+}
+
+void
+daemon_tokens_list_lost(DaemonHost *host)
+{
+  g_autoptr(GError) error = NULL;
+  base_error_set(&error, SIGNET_ERROR_TOKEN_GONE, "the host of %s ended", host->spec.name);
+  tell_waiters(host, error);
+}
+
+static void
+tokens_answer(gpointer user_data, WireReader *body, const GError *error)
+{
+  DaemonHost *host = user_data;
+  g_autoptr(GError) bad = NULL;
+  host->listing = FALSE;
+  if (daemon_host_lost(error) || host->fd < 0)
+    return;
+  g_autoptr(GPtrArray) records = error ? NULL : read_records(body, &bad);
+  if (!records) {
+    base_log("%s: the tokens cannot be listed: %s", host->spec.name,
+             error ? error->message : bad->message);
+    if (host->state != DAEMON_HOST_READY)
+      daemon_host_restart(host, FALSE, "its tokens cannot be listed");
+    else
+      tell_waiters(host, error ? error : bad);
+    return;
+  }
+  g_ptr_array_set_free_func(records, NULL);
+  daemon_token_take_records(host, records);
+  daemon_host_ready(host);
+  load_new_tokens(host);
+  if (host->loading == 0 && !host->settled)
+    daemon_host_settled_now(host);
+  daemon_catalogue_changed(host->daemon);
+  if (host->list_again) {
+    host->list_again = FALSE;
+    daemon_tokens_list(host);
+  } else {
+    tell_waiters(host, NULL);
+  }
+}
+
+void
+daemon_tokens_list(DaemonHost *host)
+{
+  if (host->listing) {
+    host->list_again = TRUE;
+    return;
+  }
+  host->listing = TRUE;
+  daemon_host_request(host, WIRE_HOST_TOKENS,
+                      MAX(host->spec.profile->start_ms, host->spec.profile->operation_ms), NULL,
+                      tokens_answer, host);
+}
+
+void
+daemon_tokens_list_then(DaemonHost *host, DaemonDone done, gpointer user_data)
+{
+  ListWaiter *waiter = g_new0(ListWaiter, 1);
+  waiter->done = done;
+  waiter->user_data = user_data;
+  g_queue_push_tail(&host->list_waiters, waiter);
+  daemon_tokens_list(host);
+}

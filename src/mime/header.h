@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Header blocks (RFC 5322 2.2), taken apart in place: every byte of a field stays as it came.
+ * No GMime here, so that signing does not load it. */
+
+#include <glib.h>
+
+#define MIME_HEADER_MAX (1024 * 1024)
+#define MIME_FIELDS_MAX 10000
+
+typedef struct {
+  const char *start; /* the whole field with its folding and line ends */
+  gsize length;
+  gsize name_length;
+  const char *value; /* after the colon, line ends included */
+  gsize value_length;
+} MimeField;
+
+typedef struct {
+  GArray *fields; /* (element-type MimeField), borrowing the bytes read */
+  gsize body;     /* where the body begins */
+  gboolean ended; /* by an empty line, not by the end of the bytes */
+} MimeHeader;
+
+/* BAD_INPUT names the line. An mbox's "From " line before the block is skipped. */
+gboolean mime_header_read(const char *bytes, gsize length, MimeHeader *ret_header, GError **error);
+void mime_header_clear(MimeHeader *header);
+
+gboolean mime_field_is(const MimeField *field, const char *name);
+gboolean mime_field_is_content(const MimeField *field); /* Content-* */
+
+/* The value in one line, without the blanks around it. */
+char *mime_field_text(const MimeField *field);
+
+/* The one field of that name; NULL: none. Two of them are BAD_INPUT. */
+gboolean mime_header_find(const MimeHeader *header, const char *name, const MimeField **ret_field,
+                          GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MimeHeader, mime_header_clear)
+
+/* CRLF line ends; the same GBytes when they were so already. */
+GBytes *mime_canonical(GBytes *bytes);
+/* TRUE when every LF follows a CR and every CR precedes an LF. */
+gboolean mime_is_canonical(const char *bytes, gsize length);
+
+/* quoted-printable (RFC 2045 6.7) of canonical text */
+GBytes *mime_quoted(GBytes *text);
+/* TRUE when some mail server would change it: 8-bit bytes, long lines, "From " and dot lines. */
+gboolean mime_is_fragile(GBytes *text);
+
+/* One From address, and how many there are over all From fields; a group counts as several. */
+void mime_header_from(const MimeHeader *header, char **ret_from, int *ret_count, int *ret_fields);

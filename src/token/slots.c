@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "token/token.h"
+
+#include "base/log.h"
+
+#include <p11-kit/uri.h>
+#include <string.h>
+
+Token *
+token_ref(Token *token)
+{
+  atomic_fetch_add(&token->refs, 1);
+  return token;
+}
+
+void
+token_unref(Token *token)
+{
+  if (!token || atomic_fetch_sub(&token->refs, 1) != 1)
+    return;
+  g_clear_pointer(&token->keys, g_hash_table_unref);
+  if (token->workers) /* a worker may hold the last reference: do not wait for it here */
+    g_thread_pool_free(token->workers, FALSE, FALSE);
+  g_rw_lock_clear(&token->objects);
+  g_mutex_clear(&token->lock);
+  g_mutex_clear(&token->login_lock);
+  g_mutex_clear(&token->catalogue_lock);
+  g_cond_clear(&token->freed);
+  g_free(token);
+}
+
+static Token *
+token_new(TokenModule *module, CK_SLOT_ID slot, const CK_SLOT_INFO *slot_info,
+          const CK_TOKEN_INFO *info)
+{
+  Token *token = g_new0(Token, 1);
+  g_autofree char *description =
+      token_text(slot_info->slotDescription, sizeof slot_info->slotDescription);
+  atomic_init(&token->refs, 1);
+  token->module = module;
+  token->slot = slot;
+  token->number = (guint32)slot ^ (guint32)((guint64)slot >> 32);
+  token->generation = ++module->generation;
+  token->info = *info;
+  token->removable = (slot_info->flags & CKF_REMOVABLE_DEVICE) != 0;
+  g_strlcpy(token->slot_description, description, sizeof token->slot_description);
+  token->limit = CLAMP((guint)module->profile->sessions - 1, 1, TOKEN_SESSIONS_MAX);
+  token->limit = MIN(token->limit, (guint)MAX(module->profile->operations, 1));
+  token->keys = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)token_key_unref);
+  g_rw_lock_init(&token->objects);
+  g_mutex_init(&token->lock);
+  g_mutex_init(&token->login_lock);
+  g_mutex_init(&token->catalogue_lock);
+  g_cond_init(&token->freed);
+  return token;
+}
+
+/* The same token, as far as PKCS#11 can tell. */
+static gboolean
+same_token(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
+{
+  return memcmp(a->label, b->label, sizeof a->label) == 0 &&
+         memcmp(a->manufacturerID, b->manufacturerID, sizeof a->manufacturerID) == 0 &&
+         memcmp(a->model, b->model, sizeof a->model) == 0 &&
+         memcmp(a->serialNumber, b->serialNumber, sizeof a->serialNumber) == 0 &&
+         (a->flags & CKF_TOKEN_INITIALIZED) == (b->flags & CKF_TOKEN_INITIALIZED);
+}
+
+static gboolean
+is_wanted(TokenModule *module, const CK_TOKEN_INFO *info)
+{
+  if (!module->only_serial)
+    return TRUE;
+  g_autofree char *serial = token_text(info->serialNumber, sizeof info->serialNumber);
+  return g_str_equal(serial, module->only_serial);
+}
+
+/* The slots that hold a token. The list can grow between the two calls. */
+static CK_RV
+get_slots(TokenModule *module, CK_SLOT_ID *slots, CK_ULONG *count)
+{
+  CK_RV rv = CKR_BUFFER_TOO_SMALL;
+  for (int tries = 0; rv == CKR_BUFFER_TOO_SMALL && tries < 4; tries++) {
+    CK_ULONG found = 0;
+    rv = module->f->C_GetSlotList(CK_TRUE, NULL, &found); /* OpenSC looks for readers only so */
+    if (rv != CKR_OK)
+      return rv;
+    *count = WIRE_TOKENS_MAX;
+    rv = module->f->C_GetSlotList(CK_TRUE, slots, count);
+    if (found > WIRE_TOKENS_MAX)
+      break;
+  }
+  if (rv == CKR_OK && *count > WIRE_TOKENS_MAX)
+    rv = CKR_GENERAL_ERROR;
+  return rv;
+}
+
+typedef struct {
+  CK_SLOT_ID slots[WIRE_TOKENS_MAX];
+  CK_TOKEN_INFO infos[WIRE_TOKENS_MAX];
+  gboolean there[WIRE_TOKENS_MAX];
+  CK_ULONG count;
+} Seen;
+
+static CK_RV
+look(TokenModule *module, Seen *seen)
+{
+  g_rw_lock_writer_lock(&module->slots_lock);
+  CK_RV rv = get_slots(module, seen->slots, &seen->count);
+  g_rw_lock_writer_unlock(&module->slots_lock);
+  if (rv != CKR_OK)
+    return rv;
+  for (CK_ULONG i = 0; i < seen->count; i++) {
+    g_rw_lock_reader_lock(&module->slots_lock);
+    seen->there[i] = module->f->C_GetTokenInfo(seen->slots[i], &seen->infos[i]) == CKR_OK &&
+                     is_wanted(module, &seen->infos[i]);
+    g_rw_lock_reader_unlock(&module->slots_lock);
+  }
+  return CKR_OK;
+}
+
+static gssize
+index_of(const Seen *seen, CK_SLOT_ID slot)
+{
+  for (CK_ULONG i = 0; i < seen->count; i++)
+    if (seen->there[i] && seen->slots[i] == slot)
+      return (gssize)i;
+  return -1;
+}
+
+/* Moves what went away to `lost`; keeps what is still there, with its flags renewed. */
+static gboolean
+keep_known_locked(TokenModule *module, Seen *seen, GPtrArray *lost)
+{
+  gboolean changed = FALSE;
+  for (guint i = module->tokens->len; i-- > 0;) {
+    Token *token = module->tokens->pdata[i];
+    gssize at = index_of(seen, token->slot);
+    if (at >= 0 && same_token(&token->info, &seen->infos[at])) {
+      g_mutex_lock(&token->lock);
+      changed |= token->info.flags != seen->infos[at].flags;
+      token->info = seen->infos[at];
+      g_mutex_unlock(&token->lock);
+      seen->there[at] = FALSE;
+      continue;
+    }
+    changed = TRUE;
+    g_ptr_array_add(lost, token_ref(token));
+    g_ptr_array_remove_index(module->tokens, i);
+  }
+  return changed;
+}
+
+static gboolean
+add_new_locked(TokenModule *module, const Seen *seen)
+{
+  gboolean changed = FALSE;
+  for (CK_ULONG i = 0; i < seen->count; i++) {
+    CK_SLOT_INFO slot_info = { .flags = 0 };
+    if (!seen->there[i])
+      continue;
+    if (module->f->C_GetSlotInfo(seen->slots[i], &slot_info) != CKR_OK)
+      continue;
+    g_ptr_array_add(module->tokens,
+                    token_new(module, seen->slots[i], &slot_info, &seen->infos[i]));
+    changed = TRUE;
+  }
+  return changed;
+}
+
+static void
+tell_gone(TokenModule *module, Token *token)
+{
+  atomic_store(&token->gone, TRUE);
+  atomic_fetch_add(&token->epoch, 1);
+  g_mutex_lock(&token->lock);
+  g_cond_broadcast(&token->freed);
+  g_mutex_unlock(&token->lock);
+  if (module->events && module->events->gone)
+    module->events->gone(token, module->events_data);
+}
+
+gboolean
+token_slots_poll(TokenModule *module, GError **error)
+{
+  g_autofree Seen *seen = g_new0(Seen, 1);
+  g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func((GDestroyNotify)token_unref);
+
+  g_mutex_lock(&module->poll_lock);
+  CK_RV rv = look(module, seen);
+  if (rv != CKR_OK) {
+    g_mutex_unlock(&module->poll_lock);
+    return token_rv_set(error, rv, "the slots of %s cannot be listed", module->path);
+  }
+  g_mutex_lock(&module->lock);
+  gboolean changed = keep_known_locked(module, seen, lost);
+  changed |= add_new_locked(module, seen);
+  g_mutex_unlock(&module->lock);
+  g_mutex_unlock(&module->poll_lock);
+  for (guint i = 0; i < lost->len; i++)
+    tell_gone(module, lost->pdata[i]);
+  if (changed && module->events && module->events->changed)
+    module->events->changed(module->events_data);
+  return TRUE;
+}
+
+GPtrArray *
+token_slots_list(TokenModule *module)
+{
+  GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)token_unref);
+  g_mutex_lock(&module->lock);
+  for (guint i = 0; i < module->tokens->len; i++)
+    g_ptr_array_add(list, token_ref(module->tokens->pdata[i]));
+  g_mutex_unlock(&module->lock);
+  return list;
+}
+
+Token *
+token_slots_find(TokenModule *module, guint32 number, guint32 generation, GError **error)
+{
+  Token *found = NULL;
+  g_mutex_lock(&module->lock);
+  for (guint i = 0; i < module->tokens->len && !found; i++) {
+    Token *token = module->tokens->pdata[i];
+    if (token->number == number && token->generation == generation)
+      found = token_ref(token);
+  }
+  g_mutex_unlock(&module->lock);
+  if (!found)
+    base_error_set(error, SIGNET_ERROR_TOKEN_GONE, "the token is no longer in its slot");
+  return found;
+}
+
+void
+token_lose(Token *token)
+{
+  TokenModule *module = token->module;
+  g_autoptr(Token) kept = token_ref(token);
+  g_mutex_lock(&module->lock);
+  gboolean was_there = g_ptr_array_remove(module->tokens, token);
+  g_mutex_unlock(&module->lock);
+  if (!was_there)
+    return;
+  tell_gone(module, token);
+  if (module->events && module->events->changed)
+    module->events->changed(module->events_data);
+}
+
+static CK_RV
+get_info(Token *token, CK_TOKEN_INFO *info)
+{
+  g_rw_lock_reader_lock(&token->module->slots_lock);
+  CK_RV rv = token->module->f->C_GetTokenInfo(token->slot, info);
+  g_rw_lock_reader_unlock(&token->module->slots_lock);
+  return rv;
+}
+
+/* SoftHSM says CKR_TOKEN_NOT_RECOGNIZED for a moment while another process writes the
+ * token, so a token is given up only after it was asked three times. */
+gboolean
+token_still_there(Token *token)
+{
+  CK_TOKEN_INFO info;
+  for (int tries = 0; tries < 3; tries++) {
+    if (tries)
+      g_usleep(20000);
+    CK_RV rv = get_info(token, &info);
+    if (rv == CKR_OK && same_token(&info, &token->info))
+      return TRUE;
+    if (rv == CKR_OK || rv == CKR_SLOT_ID_INVALID)
+      break;
+  }
+  token_lose(token);
+  return FALSE;
+}
+
+void
+token_refresh(Token *token)
+{
+  CK_TOKEN_INFO info;
+  if (get_info(token, &info) != CKR_OK || !same_token(&info, &token->info))
+    return;
+  g_mutex_lock(&token->lock);
+  token->info = info;
+  g_mutex_unlock(&token->lock);
+}
+
+char *
+token_label(Token *token)
+{
+  return token_text(token->info.label, sizeof token->info.label);
+}
+
+static const struct {
+  CK_FLAGS theirs;
+  guint32 ours;
+} flag_table[] = {
+  { CKF_TOKEN_INITIALIZED, WIRE_TOKEN_INITIALIZED },
+  { CKF_LOGIN_REQUIRED, WIRE_TOKEN_LOGIN_REQUIRED },
+  { CKF_USER_PIN_INITIALIZED, WIRE_TOKEN_USER_PIN_SET },
+  { CKF_PROTECTED_AUTHENTICATION_PATH, WIRE_TOKEN_PROTECTED_PATH },
+  { CKF_WRITE_PROTECTED, WIRE_TOKEN_READ_ONLY },
+  { CKF_USER_PIN_COUNT_LOW, WIRE_TOKEN_USER_COUNT_LOW },
+  { CKF_USER_PIN_FINAL_TRY, WIRE_TOKEN_USER_FINAL_TRY },
+  { CKF_USER_PIN_LOCKED, WIRE_TOKEN_USER_LOCKED },
+  { CKF_USER_PIN_TO_BE_CHANGED, WIRE_TOKEN_USER_TO_CHANGE },
+  { CKF_SO_PIN_COUNT_LOW, WIRE_TOKEN_SO_COUNT_LOW },
+  { CKF_SO_PIN_FINAL_TRY, WIRE_TOKEN_SO_FINAL_TRY },
+  { CKF_SO_PIN_LOCKED, WIRE_TOKEN_SO_LOCKED },
+};
+
+/* RFC 7512: manufacturer, model, serial and label name a token. */
+static char *
+make_uri(const CK_TOKEN_INFO *info)
+{
+  P11KitUri *uri = p11_kit_uri_new();
+  char *text = NULL;
+  char *result = NULL;
+  CK_TOKEN_INFO *target = p11_kit_uri_get_token_info(uri);
+  memcpy(target->label, info->label, sizeof info->label);
+  memcpy(target->manufacturerID, info->manufacturerID, sizeof info->manufacturerID);
+  memcpy(target->model, info->model, sizeof info->model);
+  memcpy(target->serialNumber, info->serialNumber, sizeof info->serialNumber);
+  if (p11_kit_uri_format(uri, P11_KIT_URI_FOR_TOKEN, &text) == P11_KIT_URI_OK)
+    result = g_strdup(text);
+  free(text);
+  p11_kit_uri_free(uri);
+  return result;
+}
+
+static guint32
+pin_bound(CK_ULONG bound)
+{
+  return bound == CK_UNAVAILABLE_INFORMATION || bound > WIRE_PIN_MAX ? 0 : (guint32)bound;
+}
+
+WireToken *
+token_describe(Token *token)
+{
+  WireToken *record = g_new0(WireToken, 1);
+  g_mutex_lock(&token->lock);
+  CK_TOKEN_INFO info = token->info;
+  g_mutex_unlock(&token->lock);
+
+  record->slot = token->number;
+  record->generation = token->generation;
+  for (gsize i = 0; i < G_N_ELEMENTS(flag_table); i++)
+    if (info.flags & flag_table[i].theirs)
+      record->flags |= flag_table[i].ours;
+  record->flags |= token->removable ? WIRE_TOKEN_REMOVABLE : 0u;
+  record->flags |= atomic_load(&token->logged_in) ? WIRE_TOKEN_LOGGED_IN : 0u;
+  record->label = token_text(info.label, sizeof info.label);
+  record->manufacturer = token_text(info.manufacturerID, sizeof info.manufacturerID);
+  record->model = token_text(info.model, sizeof info.model);
+  record->serial = token_text(info.serialNumber, sizeof info.serialNumber);
+  record->firmware = g_strdup_printf("%d.%d", info.firmwareVersion.major, info.firmwareVersion.minor);
+  record->hardware = g_strdup_printf("%d.%d", info.hardwareVersion.major, info.hardwareVersion.minor);
+  record->slot_description = g_strdup(token->slot_description);
+  record->uri = make_uri(&info);
+  record->min_pin = pin_bound(info.ulMinPinLen);
+  record->max_pin = pin_bound(info.ulMaxPinLen);
+  return record;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "trust/store.h"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <time.h>
+
+#define DEPTH_MAX 20
+#define INTERMEDIATES_MAX 1000
+/* OpenSSL's level of 112 bits: no SHA-1 nor MD5 in certificates below the root, RSA from 2,048 */
+#define AUTH_LEVEL 2
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
+
+static void
+stack_free(STACK_OF(X509) *stack)
+{
+  sk_X509_pop_free(stack, X509_free);
+}
+
+static STACK_OF(X509) *
+stack_of(GPtrArray *certs)
+{
+  STACK_OF(X509) *stack = sk_X509_new_null();
+  for (guint i = 0; certs && i < certs->len && i < INTERMEDIATES_MAX; i++) {
+    X509 *x509 = base_cert_to_x509(g_ptr_array_index(certs, i), NULL);
+    if (x509 && sk_X509_push(stack, x509) <= 0)
+      X509_free(x509);
+  }
+  return stack;
+}
+
+/* A few facts of the certificate that a problem is about, as text. */
+typedef struct {
+  char *subject;
+  char *issuer;
+  char *from;
+  char *until;
+} Names;
+
+static void
+names_clear(Names *names)
+{
+  g_free(names->subject);
+  g_free(names->issuer);
+  g_free(names->from);
+  g_free(names->until);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Names, names_clear)
+
+static char *
+date_text(gint64 at)
+{
+  g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(at);
+  return date ? g_date_time_format(date, "%Y-%m-%d") : g_strdup("an impossible date");
+}
+
+static Names
+names_of(X509 *x509)
+{
+  Names names = { NULL, NULL, NULL, NULL };
+  g_autoptr(BaseCert) cert = x509 ? base_cert_new_from_x509(x509, NULL) : NULL;
+  names.subject = g_strdup(cert ? cert->subject : "a certificate");
+  names.issuer = g_strdup(cert ? cert->issuer : "its issuer");
+  names.from = date_text(cert ? cert->not_before : 0);
+  names.until = date_text(cert ? cert->not_after : 0);
+  return names;
+}
+
+/* Which link is missing, and what of it, in one sentence. */
+static char *
+reason_of(X509_STORE_CTX *context)
+{
+  int code = X509_STORE_CTX_get_error(context);
+  gboolean own = X509_STORE_CTX_get_error_depth(context) == 0;
+  g_auto(Names) of = names_of(X509_STORE_CTX_get_current_cert(context));
+  switch (code) {
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+  case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    return g_strdup_printf("no trusted root: %s was issued by %s, which is neither trusted for mail "
+                           "nor in the message",
+                           of.subject, of.issuer);
+  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    return g_strdup_printf("%s is self-signed and not trusted for mail", of.subject);
+  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    return g_strdup_printf("its root, %s, is not trusted for mail", of.subject);
+  case X509_V_ERR_CERT_HAS_EXPIRED:
+    return g_strdup_printf("the certificate of %s expired on %s", of.subject, of.until);
+  case X509_V_ERR_CERT_NOT_YET_VALID:
+    return g_strdup_printf("the certificate of %s is valid only from %s", of.subject, of.from);
+  case X509_V_ERR_INVALID_PURPOSE:
+    return g_strdup_printf(own ? "the certificate of %s is not for signing mail"
+                               : "%s may not issue certificates for mail",
+                           of.subject);
+  case X509_V_ERR_INVALID_CA:
+    return g_strdup_printf("%s may not issue certificates", of.subject);
+  case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+    return g_strdup_printf("the certificate of %s was not issued by %s: its signature is wrong",
+                           of.subject, of.issuer);
+  case X509_V_ERR_CA_MD_TOO_WEAK:
+    return g_strdup_printf("the certificate of %s is signed with a broken hash", of.subject);
+  case X509_V_ERR_EE_KEY_TOO_SMALL:
+  case X509_V_ERR_CA_KEY_TOO_SMALL:
+    return g_strdup_printf("the key of %s is too short", of.subject);
+  case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+    return g_strdup("its chain of certificates is too long");
+  default:
+    return g_strdup_printf("the certificate of %s: %s", of.subject,
+                           X509_verify_cert_error_string(code));
+  }
+}
+
+static char *
+root_of(const TrustStore *store, X509_STORE_CTX *context)
+{
+  STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
+  int n = chain ? sk_X509_num(chain) : 0;
+  g_autoptr(BaseCert) root = n > 0 ? base_cert_new_from_x509(sk_X509_value(chain, n - 1), NULL) : NULL;
+  if (!root)
+    return NULL;
+  const char *origin = g_hash_table_lookup(store->origins, root->fingerprint);
+  return g_strdup_printf("%s (%s)", root->subject, origin ? origin : "?");
+}
+
+static gboolean
+prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509, STACK_OF(X509) *untrusted,
+        gint64 when)
+{
+  if (!X509_STORE_CTX_init(context, store->store, x509, untrusted) ||
+      !X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SMIME_SIGN))
+    return FALSE;
+  X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(context);
+  X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
+  X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CHECK_SS_SIGNATURE);
+  if (when)
+    X509_VERIFY_PARAM_set_time(param, (time_t)when);
+  return TRUE;
+}
+
+TrustChain *
+trust_chain_check(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediates,
+                  gint64 when)
+{
+  TrustChain *chain = g_new0(TrustChain, 1);
+  g_autoptr(X509) x509 = base_cert_to_x509(certificate, NULL);
+  g_autoptr(X509_STORE_CTX) context = X509_STORE_CTX_new();
+  STACK_OF(X509) *untrusted = stack_of(intermediates);
+  if (!x509 || !context || !prepare(context, store, x509, untrusted, when)) {
+    chain->reason = g_strdup("its chain could not be checked");
+  } else if (X509_verify_cert(context) == 1) {
+    chain->trusted = TRUE;
+    chain->root = root_of(store, context);
+    chain->reason = g_strdup("whether it was revoked was not checked");
+  } else {
+    chain->reason = reason_of(context);
+  }
+  g_clear_pointer(&context, X509_STORE_CTX_free); /* it borrows the stack */
+  stack_free(untrusted);
+  ERR_clear_error();
+  return chain;
+}
+
+void
+trust_chain_free(TrustChain *chain)
+{
+  if (!chain)
+    return;
+  g_free(chain->root);
+  g_free(chain->reason);
+  g_free(chain);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the kernel says of other processes (/proc), and running a command for its time. */
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* The process ids of pid's children; never NULL. */
+GArray *bench_process_children(pid_t pid);
+gboolean bench_process_alive(pid_t pid);
+/* A field of /proc/PID/status in KiB ("VmRSS", "VmHWM"); 0 when there is none. */
+gint64 bench_process_memory(pid_t pid, const char *field);
+/* Asks it to end, and after two seconds no longer asks. Not for our own children. */
+void bench_process_end(pid_t pid);
+
+/* Runs argv (argv[0] is a path) with standard input from the file input (NULL: /dev/null) and
+ * output to /dev/null, and waits for it. Microseconds from before the start to after the end,
+ * or -1 when it cannot be started or does not exit with 0. */
+gint64 bench_process_time(const char *const *argv, char **env, const char *input);
+
+double bench_median(GArray *doubles); /* sorts them; 0 when empty */

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+signet_unit_test(test-base-cert LIBS signet_base)
+signet_unit_test(test-base-config LIBS signet_base)
+signet_unit_test(test-base-deadline LIBS signet_base)
+signet_unit_test(test-base-error LIBS signet_base)
+signet_unit_test(test-base-log LIBS signet_base)
+signet_unit_test(test-base-path LIBS signet_base)
+signet_unit_test(test-base-profile LIBS signet_base)
+signet_unit_test(test-base-secret LIBS signet_base)
+signet_unit_test(test-base-text LIBS signet_base)
