@@ -147,9 +147,28 @@ void signet_token_free(SignetToken *token);
 void signet_abilities_free(SignetAbilities *abilities);
 void signet_module_free(SignetModule *module);
 
-/* (element-type SignetToken), freed with its items */
+/**
+ * signet_token_list:
+ * @client: an open connection
+ * @error: as any call: SIGNET_ERROR_NO_DAEMON, VERSION, TIMEOUT
+ *
+ * Lists the tokens that are there, and those seen before.
+ *
+ * Returns: (transfer full) (element-type SignetToken) (nullable): freed with its items
+ */
 GPtrArray *signet_token_list(SignetClient *client, GError **error);
-/* ret_abilities and ret_ids (the IDs on it) may be NULL */
+
+/**
+ * signet_token_describe:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI
+ * @ret_abilities: (out) (optional): what it can do
+ * @ret_ids: (out) (optional): the IDs on it
+ * @error: SIGNET_ERROR_NOT_FOUND  no such token
+ *         SIGNET_ERROR_AMBIGUOUS  the name fits several; details list them
+ *
+ * Returns: (transfer full) (nullable): what is known of the token
+ */
 SignetToken *signet_token_describe(SignetClient *client, const char *token,
                                    SignetAbilities **ret_abilities, char ***ret_ids,
                                    GError **error);
@@ -163,11 +182,47 @@ typedef struct {
   const char *module; /* (nullable) */
 } SignetTokenInit;
 
-/* ret_so_pin: the invented SO PIN or NULL; wipe and g_free() it */
+/**
+ * signet_token_init:
+ * @client: an open connection
+ * @init: what to make
+ * @ret_so_pin: (out) (optional): the invented SO PIN, or NULL; wipe and g_free() it
+ * @error: SIGNET_ERROR_REFUSED      it holds something or has a PIN; nothing was written
+ *         SIGNET_ERROR_PIN_REFUSED  the PIN's length or characters
+ *         SIGNET_ERROR_NOT_FOUND    no blank token
+ *
+ * Makes a token of a blank one, or a soft one.
+ *
+ * Returns: (transfer full) (nullable): the new token
+ *
+ * Source: PKCS#11 v2.40 5.5 C_InitToken, C_InitPIN
+ */
 SignetToken *signet_token_init(SignetClient *client, const SignetTokenInit *init, char **ret_so_pin,
                                GError **error);
+
+/**
+ * signet_token_change_pin:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI
+ * @old_pin: the present one; one try is spent when it is wrong
+ * @new_pin: the new one
+ * @error: SIGNET_ERROR_PIN_INCORRECT, PIN_BLOCKED, PIN_REFUSED, TOKEN_GONE
+ *
+ * Changes the user's PIN.
+ */
 gboolean signet_token_change_pin(SignetClient *client, const char *token, const char *old_pin,
                                  const char *new_pin, GError **error);
+
+/**
+ * signet_token_unblock:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI
+ * @so_pin: SO PIN or PUK; one try is spent when it is wrong
+ * @new_pin: the user's new PIN
+ * @error: SIGNET_ERROR_PIN_INCORRECT, PIN_BLOCKED (of the SO PIN), PIN_REFUSED, TOKEN_GONE
+ *
+ * Sets a new user PIN where the old one is blocked or forgotten.
+ */
 gboolean signet_token_unblock(SignetClient *client, const char *token, const char *so_pin,
                               const char *new_pin, GError **error);
 
@@ -181,12 +236,39 @@ gboolean signet_token_unblock(SignetClient *client, const char *token, const cha
  */
 gboolean signet_token_unlock(SignetClient *client, const char *token, const char *pin,
                              gboolean repeat, gboolean *ret_already, GError **error);
-/* token NULL: all; ret_locked: (optional): labels */
+
+/**
+ * signet_token_lock:
+ * @client: an open connection
+ * @token: (nullable): NULL locks all
+ * @ret_locked: (out) (optional): labels of those that were unlocked
+ * @error: SIGNET_ERROR_NOT_FOUND, AMBIGUOUS
+ *
+ * Forgets PINs, logs out and closes key channels.
+ */
 gboolean signet_token_lock(SignetClient *client, const char *token, char ***ret_locked,
                            GError **error);
 
-/* (element-type SignetModule) */
+/**
+ * signet_module_list:
+ * @client: an open connection
+ * @error: as any call
+ *
+ * Returns: (transfer full) (element-type SignetModule) (nullable): PKCS#11 modules: loaded,
+ *   failed, missing
+ */
 GPtrArray *signet_module_list(SignetClient *client, GError **error);
+
+/**
+ * signet_module_add:
+ * @client: an open connection
+ * @path: of the PKCS#11 module
+ * @error: SIGNET_ERROR_NOT_FOUND, FAILED (it cannot be loaded)
+ *
+ * Adds a module to the user's configuration and loads it.
+ *
+ * Returns: (transfer full) (nullable): the module
+ */
 SignetModule *signet_module_add(SignetClient *client, const char *path, GError **error);
 
 typedef struct {
@@ -201,8 +283,19 @@ typedef struct {
 
 /* Returns FALSE to stop watching. */
 typedef gboolean (*SignetEventFunc)(const SignetEvent *event, gpointer user_data);
-/* Blocks, without timeout, until func returns FALSE (the result is then TRUE) or the daemon goes
- * away (NO_DAEMON). Uses a connection of its own: func may call with `client`. */
+
+/**
+ * signet_token_watch:
+ * @client: an open connection
+ * @func: called for each event, first once per token that is there (`initial`)
+ * @user_data: for @func
+ * @error: SIGNET_ERROR_NO_DAEMON  the daemon went away
+ *
+ * Blocks, without timeout, until @func returns FALSE or the daemon goes away. Uses a
+ * connection of its own, so that @func may call with @client.
+ *
+ * Returns: TRUE when @func ended it
+ */
 gboolean signet_token_watch(SignetClient *client, SignetEventFunc func, gpointer user_data,
                             GError **error);
 
@@ -259,8 +352,25 @@ typedef struct {
 
 void signet_id_free(SignetId *id);
 
-/* (element-type SignetId) */
+/**
+ * signet_id_list:
+ * @client: an open connection
+ * @with_der: fill in each certificate's `der`
+ * @error: as any call
+ *
+ * Returns: (transfer full) (element-type SignetId) (nullable): freed with its items
+ */
 GPtrArray *signet_id_list(SignetClient *client, gboolean with_der, GError **error);
+
+/**
+ * signet_id_describe:
+ * @client: an open connection
+ * @id: an address, 8 or more hex digits of a certificate's fingerprint, a label, or a URI
+ * @with_der: fill in each certificate's `der`
+ * @error: SIGNET_ERROR_NOT_FOUND, AMBIGUOUS
+ *
+ * Returns: (transfer full) (nullable): the ID
+ */
 SignetId *signet_id_describe(SignetClient *client, const char *id, gboolean with_der,
                              GError **error);
 
@@ -308,7 +418,18 @@ typedef struct {
 
 void signet_match_free(SignetMatch *match);
 
-/* (element-type SignetMatch), those present first. Any number of recipients; asked for in batches. */
+/**
+ * signet_id_find_recipients:
+ * @client: an open connection
+ * @recipients: (array length=n): as a message names them
+ * @n: how many; any number, asked for in batches
+ * @error: as any call
+ *
+ * Finds which of our keys can open a message, by expired and replaced certificates too. No match
+ * is not an error.
+ *
+ * Returns: (transfer full) (element-type SignetMatch) (nullable): keys that are there come first
+ */
 GPtrArray *signet_id_find_recipients(SignetClient *client, const SignetRecipient *recipients,
                                      gsize n, GError **error);
 
@@ -331,16 +452,60 @@ typedef struct {
 } SignetGenerated;
 
 void signet_generated_free(SignetGenerated *generated);
+
+/**
+ * signet_id_generate:
+ * @client: an open connection
+ * @request: what to make
+ * @error: SIGNET_ERROR_REFUSED      it could decrypt, and nothing could back it up (`no_backup`)
+ *         SIGNET_ERROR_UNSUPPORTED  the token makes no such key
+ *
+ * Makes a key pair on the token. May take minutes (RSA on a card).
+ *
+ * Returns: (transfer full) (nullable): free with signet_generated_free()
+ */
 SignetGenerated *signet_id_generate(SignetClient *client, const SignetGenerate *request,
                                     GError **error);
 
-/* chain: it is an issuer's certificate, to go on `token`. ret_id, ret_token (optional); ret_stored FALSE: it was there already */
+/**
+ * signet_id_store_certificate:
+ * @client: an open connection
+ * @der: one certificate
+ * @chain: it is an issuer's, to go on @token
+ * @token: (nullable): where; NULL: beside its key
+ * @ret_id: (out) (optional) (nullable): the ID that it belongs to now
+ * @ret_token: (out) (optional): where it is
+ * @ret_stored: (out) (optional): FALSE when it was there already
+ * @error: SIGNET_ERROR_NOT_FOUND  its key is on no token
+ *
+ * Stores a certificate on a token.
+ */
 gboolean signet_id_store_certificate(SignetClient *client, GBytes *der, gboolean chain,
                                      const char *token, char **ret_id, char **ret_token,
                                      gboolean *ret_stored, GError **error);
-/* certificate: (nullable): only this one, by fingerprint. ret_removed: (optional): lines saying what went */
+
+/**
+ * signet_id_remove:
+ * @client: an open connection
+ * @id: as in signet_id_describe()
+ * @certificate: (nullable): only this one, by fingerprint
+ * @lose_mail: also the last copy of a key that can decrypt
+ * @ret_removed: (out) (optional): lines for a person, saying what went
+ * @error: SIGNET_ERROR_REFUSED  the last copy, without @lose_mail; nothing was removed
+ *
+ * Removes keys and certificates from their tokens.
+ */
 gboolean signet_id_remove(SignetClient *client, const char *id, const char *certificate,
                           gboolean lose_mail, char ***ret_removed, GError **error);
+
+/**
+ * signet_id_set_default:
+ * @client: an open connection
+ * @id: as in signet_id_describe()
+ * @error: SIGNET_ERROR_NOT_FOUND, AMBIGUOUS
+ *
+ * Makes it the ID that is used where nothing else decides.
+ */
 gboolean signet_id_set_default(SignetClient *client, const char *id, GError **error);
 
 /* ---- the daemon ---- */
@@ -359,7 +524,23 @@ typedef struct {
 } SignetStatus;
 
 void signet_status_free(SignetStatus *status);
+
+/**
+ * signet_daemon_status:
+ * @client: an open connection
+ * @error: as any call
+ *
+ * Returns: (transfer full) (nullable): how signetd is; free with signet_status_free()
+ */
 SignetStatus *signet_daemon_status(SignetClient *client, GError **error);
+
+/**
+ * signet_daemon_stop:
+ * @client: an open connection
+ * @error: as any call
+ *
+ * Ends the daemon once running operations are done; the next call starts another.
+ */
 gboolean signet_daemon_stop(SignetClient *client, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetClient, signet_client_free)

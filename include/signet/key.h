@@ -74,13 +74,16 @@ GBytes *signet_key_sign(SignetClient *client, const char *key, const SignetOpera
 
 /**
  * signet_key_decrypt:
+ * @client: an open connection
+ * @key: 64 hex digits
  * @operation: RSA_PKCS1 with `wanted`, or RSA_OAEP
  *
  * With RSA_PKCS1 a wrong padding is not an error: the answer then is a key that
  * depends on the ciphertext and a secret of the daemon, and decrypting the
  * content with it fails. So no caller becomes a padding oracle.
  *
- * Returns: (transfer full) (nullable): the session key; its memory is wiped when the last reference goes
+ * Returns: (transfer full) (nullable): the session key; its memory is wiped when the last
+ *   reference goes
  *
  * Source: PKCS#11 v2.40 5.9.2 C_Decrypt; RFC 8017 7.1.2, 7.2.2; RFC 3218 2.3
  */
@@ -89,6 +92,8 @@ GBytes *signet_key_decrypt(SignetClient *client, const char *key, const SignetOp
 
 /**
  * signet_key_derive:
+ * @client: an open connection
+ * @key: 64 hex digits
  * @operation: ECDH with the peer's point
  *
  * Returns: (transfer full) (nullable): the x coordinate, as long as the field; wiped like the above
@@ -106,13 +111,26 @@ typedef struct SignetKeyHandle SignetKeyHandle;
  * @key: 64 hex digits
  * @can: the operations wanted, SignetCan bits
  *
- * Opens a key for many operations.
+ * Opens a key for many operations. A key that gets no channel is not an error. What the broker
+ * revokes (locked, removed, expired) is opened again by the next operation, which then tells
+ * why when that does not work.
+ *
+ * Returns: (transfer full) (nullable): close with signet_key_close()
  */
 SignetKeyHandle *signet_key_open(SignetClient *client, const char *key, guint can, GError **error);
 void signet_key_close(SignetKeyHandle *handle);
 /* TRUE while operations go by a key channel */
 gboolean signet_key_has_channel(const SignetKeyHandle *handle);
-/* Sign, decrypt or derive by the mechanism and `can` bit given; as the calls above. */
+
+/**
+ * signet_key_operate:
+ * @handle: an open key
+ * @what: which of the operations that it was opened for
+ * @operation: as for signet_key_sign(), signet_key_decrypt() or signet_key_derive()
+ * @error: as signet_key_sign()
+ *
+ * Returns: (transfer full) (nullable): as the call of that name
+ */
 GBytes *signet_key_operate(SignetKeyHandle *handle, SignetCan what,
                            const SignetOperation *operation, GError **error);
 

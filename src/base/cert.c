@@ -41,7 +41,7 @@ base_address_normal(const char *address)
   const char *at = address ? strrchr(address, '@') : NULL;
   if (!at || at == address || strlen(address) > ADDRESS_MAX || !g_utf8_validate(address, -1, NULL))
     return NULL;
-  for (const char *c = address; *c; c = g_utf8_next_char(c))
+  for (const char *c = address; *c; c += g_utf8_skip[(guchar)*c])
     if ((guchar)*c <= ' ' || *c == '<' || *c == '>' || !base_text_is_plain(g_utf8_get_char(c)) ||
         g_unichar_isspace(g_utf8_get_char(c)))
       return NULL;

@@ -29,7 +29,7 @@ check_values(GKeyFile *file, const char *path, GError **error)
       g_autoptr(GError) no_list = NULL;
       g_autofree char *text = g_key_file_get_string(file, *group, *key, &no_text);
       g_auto(GStrv) list = g_key_file_get_string_list(file, *group, *key, NULL, &no_list);
-      if (no_text && no_list)
+      if ((no_text || !text) && (no_list || !list))
         return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                               "%s: %s in [%s] is no text (UTF-8; a backslash is written \\\\)",
                               path, *key, *group);

@@ -28,7 +28,7 @@ base_text_shown(const char *text, gssize length)
   g_autofree char *valid = g_utf8_make_valid(text, length);
   GString *shown = g_string_sized_new(64);
   for (const char *at = valid; *at;) {
-    const char *next = g_utf8_next_char(at);
+    const char *next = at + g_utf8_skip[(guchar)*at];
     if (base_text_is_plain(g_utf8_get_char(at)))
       g_string_append_len(shown, at, next - at);
     else

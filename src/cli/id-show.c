@@ -8,7 +8,7 @@ field(const char *name, const char *value)
 {
   g_autofree char *safe = cli_safe(value);
   if (*safe)
-    printf("  %-13s%s\n", name, safe);
+    printf("  %-15s%s\n", name, safe);
 }
 
 static char *

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +110,9 @@ finish_output(GError **error)
 int
 main(int argc, char **argv)
 {
+  /* Neither somebody's openssl.cnf nor a tidying up that the end of the process does anyway:
+   * 0.8 ms of a signature's 5. */
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
   base_secret_start();
   fill_standard_streams();
   signal(SIGPIPE, SIG_IGN);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,6 +40,9 @@ spin(gpointer data)
 {
   static const char *const frames[] = { "⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏" };
   CliSpinner *spinner = data;
+  sigset_t all;
+  sigfillset(&all); /* Ctrl-C is for the thread that waits at a prompt */
+  pthread_sigmask(SIG_BLOCK, &all, NULL);
   gint64 next = g_get_monotonic_time() + FIRST_MS * 1000;
   g_mutex_lock(&spinner->mutex);
   for (guint i = 0; !spinner->stop; i++) {

@@ -65,6 +65,25 @@ cli_table_row(CliTable *table, CliStyle style, ...)
   g_ptr_array_add(table->rows, row);
 }
 
+/* From the flexible column first, then from whichever is widest. */
+static void
+shrink(int *widths, int n, int flexible, int excess)
+{
+  while (excess > 0) {
+    int from = flexible;
+    if (from < 0 || widths[from] <= FLEXIBLE_MIN) {
+      from = 0;
+      for (int c = 1; c < n; c++)
+        if (widths[c] > widths[from])
+          from = c;
+    }
+    if (widths[from] <= FLEXIBLE_MIN)
+      return;
+    widths[from]--;
+    excess--;
+  }
+}
+
 static int *
 column_widths(const CliTable *table)
 {
@@ -79,8 +98,8 @@ column_widths(const CliTable *table)
     total += widths[c] + (c ? GAP : 0);
   }
   int columns = cli_columns(1);
-  if (columns && total > columns && table->flexible >= 0)
-    widths[table->flexible] = MAX(FLEXIBLE_MIN, widths[table->flexible] - (total - columns));
+  if (columns)
+    shrink(widths, (int)table->n_columns, table->flexible, total - columns);
   return widths;
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,18 +48,21 @@ put(int fd, const char *text)
     return; /* reading from it fails next */
 }
 
-/* A line without its newline into `line`; -1: end of file or an error, -2: a signal. */
+/* A line without its newline into `line`; -1: end of file or an error, -2: a signal. `open_to`:
+ * the signal mask while it waits; outside of the wait the signals are blocked, so that none can
+ * come between looking for it and waiting. NULL: signals do as they always do. */
 static gssize
-read_line(int fd, char *line, gsize size)
+read_line(int fd, char *line, gsize size, const sigset_t *open_to)
 {
   gsize length = 0;
   for (;;) {
     char c;
-    ssize_t got = read(fd, &c, 1);
-    if (got < 0 && errno == EINTR && !caught)
-      continue;
-    if (got < 0 && caught)
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+    if (open_to && ppoll(&input, 1, NULL, open_to) < 0 && caught)
       return -2;
+    ssize_t got = read(fd, &c, 1);
+    if (got < 0 && errno == EINTR)
+      continue;
     if (got <= 0)
       return length ? (gssize)length : -1;
     if (c == '\n')
@@ -70,13 +74,18 @@ read_line(int fd, char *line, gsize size)
 
 /* The echo is put back before the signal does what it would have done. */
 static gssize
-read_without_echo(int fd, char *line, gsize size)
+read_without_echo(int fd, const char *prompt, char *line, gsize size)
 {
   struct sigaction handler = { .sa_handler = on_signal }, before[G_N_ELEMENTS(caught_signals)];
   struct termios saved, silent;
   gboolean is_terminal = tcgetattr(fd, &saved) == 0;
+  sigset_t ours, mask;
   caught = 0;
   sigemptyset(&handler.sa_mask);
+  sigemptyset(&ours);
+  for (gsize i = 0; i < G_N_ELEMENTS(caught_signals); i++)
+    sigaddset(&ours, caught_signals[i]);
+  pthread_sigmask(SIG_BLOCK, &ours, &mask);
   for (gsize i = 0; i < G_N_ELEMENTS(caught_signals); i++)
     sigaction(caught_signals[i], &handler, &before[i]);
   if (is_terminal) {
@@ -85,12 +94,16 @@ read_without_echo(int fd, char *line, gsize size)
     silent.c_lflag |= ICANON | ISIG;
     tcsetattr(fd, TCSAFLUSH, &silent);
   }
-  gssize length = read_line(fd, line, size);
+  /* After the echo is off: what is typed at once must neither show nor be flushed. */
+  put(fd, prompt);
+  put(fd, ": ");
+  gssize length = read_line(fd, line, size, &mask);
   if (is_terminal)
     tcsetattr(fd, TCSAFLUSH, &saved);
   put(fd, "\n");
   for (gsize i = 0; i < G_N_ELEMENTS(caught_signals); i++)
     sigaction(caught_signals[i], &before[i], NULL);
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
   return length;
 }
 
@@ -104,10 +117,8 @@ cli_terminal_secret(const char *prompt, GError **error)
     return NULL;
   }
   cli_spinner_pause();
-  put(fd, prompt);
-  put(fd, ": ");
   char line[ANSWER_MAX];
-  gssize length = read_without_echo(fd, line, sizeof line);
+  gssize length = read_without_echo(fd, prompt, line, sizeof line);
   BaseSecret *secret = length >= 0 ? base_secret_new_from(line, (gsize)length) : NULL;
   base_wipe(line, sizeof line);
   close(fd);
@@ -134,7 +145,7 @@ cli_terminal_answer(const char *prompt, GError **error)
   caught = 0;
   put(fd, prompt);
   char line[ANSWER_MAX];
-  gssize length = read_line(fd, line, sizeof line);
+  gssize length = read_line(fd, line, sizeof line, NULL);
   close(fd);
   if (length < 0) {
     base_error_set(error, SIGNET_ERROR_CANCELLED, "no answer: %s", prompt);

@@ -23,7 +23,7 @@ client_channel_attach(ClientChannel *channel, int fd)
 {
   client_channel_close(channel);
   channel->fd = fd;
-  channel->timeout = 0;
+  channel->timeout = G_MAXUINT; /* none is set */
 }
 
 void
@@ -41,7 +41,8 @@ client_channel_clear(ClientChannel *channel)
   wire_packer_clear(&channel->packer);
 }
 
-/* The first receive blocks in the kernel, so that no poll(2) is needed before it. */
+/* The first receive blocks in the kernel, so that no poll(2) is needed before it. Spinning before
+ * it (20 us, 60 us) was measured on two cores with 1, 4 and 16 clients: slower every time. */
 static void
 set_timeout(ClientChannel *channel, guint timeout)
 {
@@ -81,17 +82,20 @@ wait_for(int fd, short events, BaseDeadline deadline)
   return FALSE;
 }
 
+/* No deadline goes along: the host ends itself when one passes, and other clients with it, so that
+ * is for the token's profile to say. Ours only ends our waiting. */
 static void
-pack_request(ClientChannel *channel, const WireOperation *operation, guint timeout)
+pack_request(ClientChannel *channel, const WireOperation *operation)
 {
   guint8 header[WIRE_HEADER_SIZE] = { 0 };
+  if (++channel->serial == 0) /* a notice's */
+    channel->serial = 1;
   channel->packer.length = 0;
   wire_pack_raw(&channel->packer, header, sizeof header);
   wire_operation_pack(operation, &channel->packer);
   const WireHeader filled = { .length = (guint32)(channel->packer.length - WIRE_HEADER_SIZE),
-                              .serial = ++channel->serial ? channel->serial : ++channel->serial,
-                              .kind = WIRE_HOST_OPERATE,
-                              .deadline = timeout };
+                              .serial = channel->serial,
+                              .kind = WIRE_HOST_OPERATE };
   wire_header_pack(&filled, channel->packer.bytes);
 }
 
@@ -175,7 +179,7 @@ client_channel_operate(ClientChannel *channel, const WireOperation *operation, g
   BaseDeadline deadline = base_deadline_in(timeout);
   WireHeader header = { 0 };
   set_timeout(channel, timeout);
-  pack_request(channel, operation, timeout);
+  pack_request(channel, operation);
   ClientChannelEnd end = send_request(channel, deadline, error);
   if (end == CLIENT_CHANNEL_DONE)
     end = receive_answer(channel, deadline, &header, error);

@@ -134,7 +134,7 @@ GBytes *
 signet_key_operate(SignetKeyHandle *handle, SignetCan what, const SignetOperation *operation,
                    GError **error)
 {
-  WireOperation wire;
+  WireOperation wire = { 0 };
   if (!client_check_process(handle->client, error) ||
       !client_operation_read(what, operation, &wire, error))
     return NULL;

@@ -199,7 +199,7 @@ static GBytes *
 operate(SignetClient *client, const char *key, SignetCan what, const SignetOperation *operation,
         GError **error)
 {
-  WireOperation wire;
+  WireOperation wire = { 0 };
   if (!client_operation_read(what, operation, &wire, error))
     return NULL;
   return client_key_call(client, key, &wire, error);

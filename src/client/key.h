@@ -12,7 +12,8 @@
 gboolean client_operation_read(SignetCan what, const SignetOperation *operation,
                                WireOperation *ret_operation, GError **error);
 
-/* The result, if its length can be right; all but signatures is wiped when the last reference goes. */
+/* The result, if its length can be right; all but signatures is wiped when the last reference
+ * goes. */
 GBytes *client_result_new(const WireOperation *operation, gconstpointer bytes, gsize length,
                           GError **error);
 

@@ -65,7 +65,7 @@ answer_is_bad(GError **error)
   if (error && *error && (*error)->code == SIGNET_ERROR_USAGE)
     (*error)->code = SIGNET_ERROR_BAD_INPUT;
   g_prefix_error(error,
-                 "signetd's answer is malformed; are signetd and this program of one version? ");
+                 "signetd and this program do not fit together, restart signetd; in its answer ");
   return FALSE;
 }
 

@@ -77,5 +77,6 @@ typedef struct {
   const char *name;
   GPtrArray *items;
 } ClientCollector;
-/* ClientItem: appends member `name` of each reply; a reply without it (an empty list) adds nothing. */
-gboolean client_record_collect(const json_t *parameters, gpointer collector, GError **error);
+/* ClientItem with a ClientCollector: appends member `name` of each reply; a reply without it (an
+ * empty list) adds nothing. */
+gboolean client_record_collect(const json_t *parameters, gpointer data, GError **error);

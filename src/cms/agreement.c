@@ -86,9 +86,8 @@ terms_read(const CmsAsnAgreement *agreement, Terms *terms)
   if (!terms->hash || type != V_ASN1_SEQUENCE)
     return FALSE;
   const ASN1_STRING *der = value;
-  terms->wrap_algorithm =
-      cms_asn_decode(ASN1_STRING_get0_data(der), (gsize)ASN1_STRING_length(der),
-                     ASN1_ITEM_rptr(X509_ALGOR));
+  terms->wrap_algorithm = cms_asn_decode(ASN1_STRING_get0_data(der), (gsize)ASN1_STRING_length(der),
+                                         ASN1_ITEM_rptr(X509_ALGOR));
   int nid = terms->wrap_algorithm ? OBJ_obj2nid(terms->wrap_algorithm->algorithm) : NID_undef;
   for (gsize i = 0; i < G_N_ELEMENTS(wrap_table); i++)
     if (wrap_table[i].nid == nid) {
@@ -117,11 +116,11 @@ peer_point(const CmsAsnAgreement *agreement, const char *kind, GError **error)
   const ASN1_BIT_STRING *bits = agreement->originator->d.public_key->key;
   guint8 bytes[256];
   gsize length = 0;
-  if (EC_POINT_oct2point(group, point, ASN1_STRING_get0_data(bits),
-                         (gsize)ASN1_STRING_length(bits), NULL) == 1 &&
+  if (EC_POINT_oct2point(group, point, ASN1_STRING_get0_data(bits), (gsize)ASN1_STRING_length(bits),
+                         NULL) == 1 &&
       !EC_POINT_is_at_infinity(group, point))
-    length = EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, bytes, sizeof bytes,
-                                NULL);
+    length =
+        EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, bytes, sizeof bytes, NULL);
   if (length == 0) {
     ERR_clear_error();
     base_error_set(error, SIGNET_ERROR_CANNOT_DECRYPT,
@@ -135,8 +134,8 @@ static BaseSecret *
 derive_kek(const CmsAsnAgreement *agreement, const Terms *terms, GBytes *shared)
 {
   guint8 *info = NULL;
-  int info_length = CMS_SharedInfo_encode(&info, terms->wrap_algorithm, agreement->ukm,
-                                          (int)terms->kek_length);
+  int info_length =
+      CMS_SharedInfo_encode(&info, terms->wrap_algorithm, agreement->ukm, (int)terms->kek_length);
   g_autoptr(EVP_KDF) kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_X963KDF, NULL);
   g_autoptr(EVP_KDF_CTX) context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
   g_autoptr(BaseSecret) kek = base_secret_new(terms->kek_length);

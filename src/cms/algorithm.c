@@ -17,10 +17,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ASN1_STRING, ASN1_STRING_free)
 #define EC_WEAK_BELOW 224
 
 static const CmsHash hash_table[] = {
-  { NID_md5, "md5", TRUE },         { NID_sha1, "sha1", TRUE },
-  { NID_sha224, "sha224", FALSE },  { NID_sha256, "sha256", FALSE },
-  { NID_sha384, "sha384", FALSE },  { NID_sha512, "sha512", FALSE },
-  { NID_sha3_256, "sha3-256", FALSE }, { NID_sha3_384, "sha3-384", FALSE },
+  { NID_md5, "md5", TRUE },
+  { NID_sha1, "sha1", TRUE },
+  { NID_sha224, "sha224", FALSE },
+  { NID_sha256, "sha256", FALSE },
+  { NID_sha384, "sha384", FALSE },
+  { NID_sha512, "sha512", FALSE },
+  { NID_sha3_256, "sha3-256", FALSE },
+  { NID_sha3_384, "sha3-384", FALSE },
   { NID_sha3_512, "sha3-512", FALSE },
 };
 
@@ -139,9 +143,8 @@ pss_read(const X509_ALGOR *algorithm, CmsScheming *scheming)
   if (type != V_ASN1_SEQUENCE)
     return FALSE;
   const ASN1_STRING *der = value;
-  g_autoptr(RSA_PSS_PARAMS) params =
-      cms_asn_decode(ASN1_STRING_get0_data(der), (gsize)ASN1_STRING_length(der),
-                     ASN1_ITEM_rptr(RSA_PSS_PARAMS));
+  g_autoptr(RSA_PSS_PARAMS) params = cms_asn_decode(
+      ASN1_STRING_get0_data(der), (gsize)ASN1_STRING_length(der), ASN1_ITEM_rptr(RSA_PSS_PARAMS));
   if (!params)
     return FALSE;
   scheming->hash = params->hashAlgorithm ? cms_hash_of_algorithm(params->hashAlgorithm)

@@ -128,20 +128,16 @@ ASN1_ITEM_TEMPLATE(CmsAsnAttributesAsCame) =
   ASN1_EX_TEMPLATE_TYPE(ASN1_TFLG_SEQUENCE_OF | ASN1_TFLG_IMPTAG | ASN1_TFLG_UNIVERSAL,
                         V_ASN1_SET, CmsAsnAttributes, X509_ATTRIBUTE)
 static_ASN1_ITEM_TEMPLATE_END(CmsAsnAttributesAsCame)
-/* clang-format on */
+    /* clang-format on */
 
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnSigned)
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnSigner)
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnEnveloped)
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnAuthEnveloped)
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnTransport)
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnAgreement)
-IMPLEMENT_ASN1_FUNCTIONS(CmsAsnGcm)
+    IMPLEMENT_ASN1_FUNCTIONS(CmsAsnSigned) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnSigner)
+        IMPLEMENT_ASN1_FUNCTIONS(CmsAsnEnveloped) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnAuthEnveloped)
+            IMPLEMENT_ASN1_FUNCTIONS(CmsAsnTransport) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnAgreement)
+                IMPLEMENT_ASN1_FUNCTIONS(CmsAsnGcm)
 
 #pragma GCC diagnostic pop
 
-static void
-free_openssl(gpointer bytes)
+                    static void free_openssl(gpointer bytes)
 {
   OPENSSL_free(bytes);
 }

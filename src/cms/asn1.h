@@ -50,11 +50,11 @@ typedef struct {
 
 typedef struct {
   ASN1_INTEGER *version;
-  STACK_OF(X509_ALGOR) *digests;
+  STACK_OF(X509_ALGOR) * digests;
   CmsAsnEncapsulated *encapsulated;
   CmsAnys *certificates;
   CmsAnys *crls;
-  STACK_OF(CmsAsnSigner) *signers;
+  STACK_OF(CmsAsnSigner) * signers;
 } CmsAsnSigned;
 
 typedef struct {
@@ -137,7 +137,7 @@ typedef struct {
   CmsAsnAgreementOriginator *originator;
   ASN1_OCTET_STRING *ukm;
   X509_ALGOR *algorithm;
-  STACK_OF(CmsAsnAgreementKey) *keys;
+  STACK_OF(CmsAsnAgreementKey) * keys;
 } CmsAsnAgreement;
 
 typedef struct {

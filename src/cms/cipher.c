@@ -104,7 +104,8 @@ cbc_start(const CmsSealed *sealed, EVP_CIPHER_CTX *context, const guint8 *key)
   X509_ALGOR_get0(NULL, &type, &value, sealed->algorithm);
   /* Camellia's parameters are its IV as well (RFC 3657). */
   const ASN1_STRING *iv = value;
-  return type == V_ASN1_OCTET_STRING && (gsize)ASN1_STRING_length(iv) == sealed->cipher->iv_length &&
+  return type == V_ASN1_OCTET_STRING &&
+         (gsize)ASN1_STRING_length(iv) == sealed->cipher->iv_length &&
          EVP_DecryptInit_ex(context, cms_cipher_evp(sealed->cipher), NULL, key,
                             ASN1_STRING_get0_data(iv)) == 1;
 }
@@ -117,10 +118,10 @@ gcm_parameters(const CmsSealed *sealed, CmsAsnGcm **ret_parameters)
   X509_ALGOR_get0(NULL, &type, &value, sealed->algorithm);
   const ASN1_STRING *der = value;
   g_autoptr(CmsAsnGcm) gcm =
-      type == V_ASN1_SEQUENCE ? cms_asn_decode(ASN1_STRING_get0_data(der),
-                                               (gsize)ASN1_STRING_length(der),
-                                               ASN1_ITEM_rptr(CmsAsnGcm))
-                              : NULL;
+      type == V_ASN1_SEQUENCE
+          ? cms_asn_decode(ASN1_STRING_get0_data(der), (gsize)ASN1_STRING_length(der),
+                           ASN1_ITEM_rptr(CmsAsnGcm))
+          : NULL;
   gint64 length = GCM_TAG_MIN;
   if (!gcm || (gcm->tag_length && !ASN1_INTEGER_get_int64(&length, gcm->tag_length)))
     return FALSE;
@@ -171,15 +172,15 @@ cms_cipher_open(const CmsSealed *sealed, const guint8 *key, gsize key_length, GE
   int rest = 0;
   if (!room_make(&room, (gsize)length + BLOCK_MAX, error))
     return NULL;
-  gboolean good = context && key_length == sealed->cipher->key_length &&
-                  (sealed->cipher->gcm ? gcm_start(sealed, context, key)
-                                       : cbc_start(sealed, context, key)) &&
-                  EVP_DecryptUpdate(context, room.bytes, &done,
-                                    ASN1_STRING_get0_data(sealed->content), length) == 1 &&
-                  EVP_DecryptFinal_ex(context, room.bytes + done, &rest) == 1;
+  gboolean good =
+      context && key_length == sealed->cipher->key_length &&
+      (sealed->cipher->gcm ? gcm_start(sealed, context, key) : cbc_start(sealed, context, key)) &&
+      EVP_DecryptUpdate(context, room.bytes, &done, ASN1_STRING_get0_data(sealed->content),
+                        length) == 1 &&
+      EVP_DecryptFinal_ex(context, room.bytes + done, &rest) == 1;
   if (!good) {
     damaged(error);
     return NULL;
   }
-  return g_bytes_new_take(g_steal_pointer(&room.bytes), (gsize)(done + rest));
+  return g_bytes_new_take(g_steal_pointer(&room.bytes), (gsize)done + (gsize)rest);
 }

@@ -33,4 +33,5 @@ typedef struct {
  * CBC proves nothing: one wrong key in 256 leaves a padding that looks right (RFC 5652 6.3),
  * and whoever can change the message can change the content. Callers that know
  * what the content must look like check it (mime_is_entity()). */
-GBytes *cms_cipher_open(const CmsSealed *sealed, const guint8 *key, gsize key_length, GError **error);
+GBytes *cms_cipher_open(const CmsSealed *sealed, const guint8 *key, gsize key_length,
+                        GError **error);

@@ -18,12 +18,12 @@ typedef enum { CMS_DER, CMS_PEM } CmsEncoding;
 /* ---- signing ---- */
 
 typedef struct {
-  const char *key;       /* on the token */
+  const char *key; /* on the token */
   BaseKeyKind kind;
-  GBytes *certificate;   /* DER */
-  GPtrArray *chain;      /* (element-type GBytes) DER, may be empty or NULL */
-  const char *hash;      /* "sha256", "sha384", "sha512"; NULL: fits the key (Ed25519: always sha512) */
-  gboolean pss;          /* RSA: RSASSA-PSS */
+  GBytes *certificate; /* DER */
+  GPtrArray *chain;    /* (element-type GBytes) DER, may be empty or NULL */
+  const char *hash;    /* "sha256", "sha384", "sha512"; NULL: fits the key (Ed25519: sha512) */
+  gboolean pss;        /* RSA: RSASSA-PSS */
 } CmsSigner;
 
 /* The hash that cms_sign() uses for this signer: micalg of the mail. */
@@ -31,7 +31,8 @@ const char *cms_signer_hash(const CmsSigner *signer);
 
 /* SignedData with one signer; signed attributes: contentType, signingTime, messageDigest,
  * SMIMECapabilities, ESS signingCertificateV2. RSA v1.5 and PSS, ECDSA, Ed25519 (RFC 8419:
- * SHA-512 and pure Ed25519 over the attributes). `content` is hashed as it stands; `detached` leaves it out. */
+ * SHA-512 and pure Ed25519 over the attributes). `content` is hashed as it stands;
+ * `detached` leaves it out. */
 GBytes *cms_sign(SignetClient *client, const CmsSigner *signer, GBytes *content, gboolean detached,
                  GError **error);
 
@@ -54,22 +55,25 @@ typedef struct {
 } CmsSignature;
 
 typedef struct {
-  GPtrArray *signatures;   /* (element-type CmsSignature), at least one unless the message had no signer */
+  GPtrArray *signatures;   /* (element-type CmsSignature), empty: the message had no signer */
   GPtrArray *certificates; /* (element-type BaseCert), all in the message */
   GBytes *content;         /* what was signed: eContent, or the detached content */
 } CmsVerified;
 
 /* `detached` NULL: the content is inside. Both inside and detached: BAD_INPUT. */
-CmsVerified *cms_verify(GBytes *message, GBytes *detached, GPtrArray *extra_certificates, GError **error);
+CmsVerified *cms_verify(GBytes *message, GBytes *detached, GPtrArray *extra_certificates,
+                        GError **error);
 void cms_verified_free(CmsVerified *verified);
 
 /* ---- encrypting ---- */
 
-/* "aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "aes-128-gcm", "aes-192-gcm", "aes-256-gcm" (AuthEnvelopedData) */
+/* "aes-128-cbc", "aes-192-cbc", "aes-256-cbc"; as AuthEnvelopedData "aes-128-gcm",
+ * "aes-192-gcm", "aes-256-gcm". */
 gboolean cms_cipher_check(const char *cipher, GError **error);
 
 /* Recipients by their certificates (element-type BaseCert): RSA (v1.5: what every mailer reads)
- * or EC (ephemeral ECDH, X9.63 KDF with SHA-256, AES-256 wrap). One that cannot receive (Ed25519) is UNSUPPORTED. */
+ * or EC (ephemeral ECDH, X9.63 KDF with SHA-256, AES-256 wrap). One that cannot receive
+ * (Ed25519) is UNSUPPORTED. */
 GBytes *cms_encrypt(GBytes *content, GPtrArray *recipients, const char *cipher, GError **error);
 
 /* ---- decrypting ---- */
@@ -78,7 +82,7 @@ typedef struct {
   GBytes *content;
   gboolean authenticated; /* AuthEnvelopedData */
   char *cipher;
-  char *key;              /* which key opened it */
+  char *key; /* which key opened it */
   char *id;
 } CmsOpened;
 
@@ -100,11 +104,11 @@ typedef enum {
 
 typedef struct {
   CmsType type;
-  char *type_name;          /* "EnvelopedData" … or the OID */
-  char *cipher;             /* (nullable) */
-  GPtrArray *recipients;    /* (element-type char) one line each: "RSA, issuer CN=…, serial 12ab" */
-  GPtrArray *signers;       /* likewise */
-  GPtrArray *certificates;  /* (element-type BaseCert) */
+  char *type_name;       /* "EnvelopedData" … or the OID */
+  char *cipher;          /* (nullable) */
+  GPtrArray *recipients; /* (element-type char) one line each: "RSA, issuer CN=…, serial 12ab" */
+  GPtrArray *signers;    /* likewise */
+  GPtrArray *certificates; /* (element-type BaseCert) */
   gboolean detached;
   gsize content_length;
 } CmsInfo;

@@ -28,8 +28,7 @@ not_for_us(const CmsRecipients *recipients, GError **error)
   g_autoptr(GString) who = g_string_new(NULL);
   guint n = recipients->entries->len;
   for (guint i = 0; i < n && i < NAMED_MAX; i++) {
-    g_autofree char *one =
-        cms_recipient_text(&g_array_index(recipients->entries, CmsRecipient, i));
+    g_autofree char *one = cms_recipient_text(&g_array_index(recipients->entries, CmsRecipient, i));
     g_string_append_printf(who, "%s%s", i ? "; " : "", one);
   }
   if (n > NAMED_MAX)
@@ -127,7 +126,7 @@ open_any(const CmsKeys *keys, const CmsSealed *sealed, const CmsRecipients *reci
 CmsOpened *
 cms_decrypt_with(const CmsKeys *keys, GBytes *message, GError **error)
 {
-  CmsMessage opened;
+  CmsMessage opened = { 0 };
   CmsSealed sealed;
   if (!cms_message_open(message, &opened, error))
     return NULL;

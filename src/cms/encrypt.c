@@ -54,8 +54,7 @@ add_recipient(CMS_ContentInfo *cms, const BaseCert *cert, GError **error)
   if (!x509)
     return FALSE;
   CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, x509, CMS_KEY_PARAM);
-  if (!info ||
-      (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE && !set_agreement(info)))
+  if (!info || (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE && !set_agreement(info)))
     return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot seal to %s", cert->subject);
   return TRUE;
 }

@@ -58,8 +58,12 @@ cms_enveloped_sealed(const CmsEnveloped *enveloped, CmsSealed *ret_sealed, GErro
   if (!cipher || cipher->gcm != auth) {
     g_autofree char *oid = cms_oid_text(algorithm->algorithm);
     const char *name = OBJ_nid2ln(OBJ_obj2nid(algorithm->algorithm));
-    return base_error_set(error, SIGNET_ERROR_UNSUPPORTED, "cannot open a message sealed with %s (%s)",
-                          cipher ? cipher->name : name ? name : "an unknown cipher", oid);
+    return base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
+                          "cannot open a message sealed with %s (%s)",
+                          cipher ? cipher->name
+                          : name ? name
+                                 : "an unknown cipher",
+                          oid);
   }
   *ret_sealed = (CmsSealed){
     .cipher = cipher,

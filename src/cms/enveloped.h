@@ -7,9 +7,9 @@
 #include "cms/recipient.h"
 
 typedef struct {
-  CmsAsnEnveloped *plain;    /* one of these two is set */
+  CmsAsnEnveloped *plain; /* one of these two is set */
   CmsAsnAuthEnveloped *auth;
-  CmsAnys *recipients;       /* borrowed of it, like the rest */
+  CmsAnys *recipients; /* borrowed of it, like the rest */
   CmsAsnEncrypted *encrypted;
 } CmsEnveloped;
 

@@ -82,7 +82,7 @@ fill_signed(CmsInfo *info, const CmsMessage *message, GError **error)
 CmsInfo *
 cms_info(GBytes *message, GError **error)
 {
-  CmsMessage opened;
+  CmsMessage opened = { 0 };
   if (!cms_message_open(message, &opened, error))
     return NULL;
   g_autoptr(CmsInfo) info = g_new0(CmsInfo, 1);

@@ -173,7 +173,7 @@ cms_message_open(GBytes *message, CmsMessage *ret_message, GError **error)
 CmsAsnSigned *
 cms_message_signed(GBytes *message, GError **error)
 {
-  CmsMessage opened;
+  CmsMessage opened = { 0 };
   if (!cms_message_open(message, &opened, error))
     return NULL;
   if (opened.nid != NID_pkcs7_signed) {

@@ -27,8 +27,7 @@ find_pem(Reader *reader, gboolean *ret_pem, GError **error)
 {
   static const char begin[] = "-----BEGIN ";
   static const char finish[] = "-----END ";
-  const char *found =
-      memmem(reader->at, (gsize)(reader->end - reader->at), begin, strlen(begin));
+  const char *found = memmem(reader->at, (gsize)(reader->end - reader->at), begin, strlen(begin));
   *ret_pem = found != NULL;
   if (!found)
     return TRUE;
@@ -36,7 +35,8 @@ find_pem(Reader *reader, gboolean *ret_pem, GError **error)
     reader->line += *c == '\n';
   const char *label = found + strlen(begin);
   gsize rest = (gsize)(reader->end - label);
-  if (!(rest > 3 && memcmp(label, "CMS", 3) == 0) && !(rest > 5 && memcmp(label, "PKCS7", 5) == 0) &&
+  if (!(rest > 3 && memcmp(label, "CMS", 3) == 0) &&
+      !(rest > 5 && memcmp(label, "PKCS7", 5) == 0) &&
       !(rest > 7 && memcmp(label, "PKCS #7", 7) == 0))
     return bad(reader, "not a CMS message: the PEM text holds something else", error);
   const char *start = memchr(label, '\n', rest);
@@ -87,9 +87,18 @@ decode(Reader *reader, gsize digits, GError **error)
     base_error_set(error, SIGNET_ERROR_TOO_LARGE, "%s: no memory for it", reader->name);
     return NULL;
   }
-  gsize length = g_base64_decode_step(reader->at, (gsize)(reader->end - reader->at), out, &state,
-                                      &save);
+  gsize length =
+      g_base64_decode_step(reader->at, (gsize)(reader->end - reader->at), out, &state, &save);
   return g_bytes_new_take(out, length);
+}
+
+/* "0" is a base64 digit too, and so may be the length byte after it: 43 to 122 is DER's only when
+ * it is exactly the length. */
+static gboolean
+is_der(const guint8 *bytes, gsize length)
+{
+  return length > 1 && bytes[0] == SEQUENCE_TAG &&
+         (!is_base64((char)bytes[1]) || length == (gsize)bytes[1] + 2);
 }
 
 GBytes *
@@ -101,11 +110,7 @@ cms_read(GBytes *bytes, const char *name, GError **error)
     base_error_set(error, SIGNET_ERROR_BAD_INPUT, "%s is empty", name);
     return NULL;
   }
-  if (text[0] == SEQUENCE_TAG && length > 1 && !is_base64(text[1]))
-    return g_bytes_ref(bytes);
-  /* "0" is a base64 digit too, but then so is the length byte: 0x30 and a length of the
-   * alphabet's bytes (43 to 122) is DER when that length is exact. */
-  if (text[0] == SEQUENCE_TAG && length == (gsize)(guint8)text[1] + 2)
+  if (is_der((const guint8 *)text, length))
     return g_bytes_ref(bytes);
   Reader reader = { name, text, text + length, 1 };
   gboolean pem = FALSE;

@@ -33,8 +33,7 @@ add_transport(CmsRecipients *recipients, const guint8 *bytes, gsize length)
 static void
 add_agreement(CmsRecipients *recipients, const guint8 *bytes, gsize length)
 {
-  CmsAsnAgreement *agreement =
-      cms_asn_decode(bytes, length, ASN1_ITEM_rptr(CmsAsnAgreementTagged));
+  CmsAsnAgreement *agreement = cms_asn_decode(bytes, length, ASN1_ITEM_rptr(CmsAsnAgreementTagged));
   if (!agreement) {
     recipients->others++;
     return;
@@ -57,11 +56,10 @@ cms_recipients_new(const CmsAnys *anys)
     const ASN1_TYPE *any = sk_ASN1_TYPE_value(anys, i);
     const guint8 *bytes = NULL;
     gsize length = 0;
-    if (!cms_asn_any(any, &bytes, &length) || length == 0)
-      recipients->others++;
-    else if (any->type == V_ASN1_SEQUENCE)
+    gboolean known = cms_asn_any(any, &bytes, &length) && length > 0;
+    if (known && any->type == V_ASN1_SEQUENCE)
       add_transport(recipients, bytes, length);
-    else if ((bytes[0] & 0x1f) == CMS_ASN_AGREEMENT_TAG)
+    else if (known && (bytes[0] & 0x1f) == CMS_ASN_AGREEMENT_TAG)
       add_agreement(recipients, bytes, length);
     else
       recipients->others++;

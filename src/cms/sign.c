@@ -39,8 +39,7 @@ choose_scheming(const CmsSigner *signer, CmsScheming *scheming, GError **error)
 {
   const char *name = cms_signer_hash(signer);
   const CmsHash *hash = cms_hash_of_name(name);
-  if (!hash ||
-      (hash->nid != NID_sha256 && hash->nid != NID_sha384 && hash->nid != NID_sha512))
+  if (!hash || (hash->nid != NID_sha256 && hash->nid != NID_sha384 && hash->nid != NID_sha512))
     return base_error_set(error, SIGNET_ERROR_USAGE,
                           "cannot sign with the hash %s; there are sha256, sha384 and sha512",
                           name);
@@ -63,7 +62,8 @@ choose_scheming(const CmsSigner *signer, CmsScheming *scheming, GError **error)
   case BASE_KEY_OTHER:
     break;
   }
-  return base_error_set(error, SIGNET_ERROR_UNSUPPORTED, "signet cannot sign with this kind of key");
+  return base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
+                        "signet cannot sign with this kind of key");
 }
 
 static GBytes *
@@ -97,9 +97,8 @@ sign_attributes(const Signing *signing, CmsAsnSigner *info, GError **error)
   g_autoptr(GBytes) attributes = cms_asn_attributes_der(info->signed_attributes, TRUE);
   if (!attributes)
     return base_error_set(error, SIGNET_ERROR_FAILED, "cannot encode the signed attributes");
-  g_autoptr(GBytes) digest =
-      cms_hash_digest(scheming->hash, g_bytes_get_data(attributes, NULL),
-                      g_bytes_get_size(attributes));
+  g_autoptr(GBytes) digest = cms_hash_digest(scheming->hash, g_bytes_get_data(attributes, NULL),
+                                             g_bytes_get_size(attributes));
   if (!digest)
     return base_error_set(error, SIGNET_ERROR_FAILED, "cannot hash the signed attributes");
   g_autoptr(GBytes) signature = ask_key(signing, attributes, digest, error);
@@ -124,8 +123,7 @@ fill_signer(const Signing *signing, CmsAsnSigner *info, GError **error)
   info->sid->d.issuer_serial = name;
   ASN1_INTEGER_free(name->serial);
   name->serial = ASN1_INTEGER_dup(X509_get0_serialNumber(signing->certificate));
-  if (!name->serial ||
-      !X509_NAME_set(&name->issuer, X509_get_issuer_name(signing->certificate)) ||
+  if (!name->serial || !X509_NAME_set(&name->issuer, X509_get_issuer_name(signing->certificate)) ||
       !ASN1_INTEGER_set(info->version, 1))
     return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot name the signer");
   X509_ALGOR_set_md(info->digest, md);
@@ -136,8 +134,8 @@ fill_signer(const Signing *signing, CmsAsnSigner *info, GError **error)
                       g_bytes_get_size(signing->content));
   if (!digest)
     return base_error_set(error, SIGNET_ERROR_FAILED, "cannot hash the content");
-  info->signed_attributes = cms_attribute_make(
-      signing->certificate, digest, g_get_real_time() / G_USEC_PER_SEC, error);
+  info->signed_attributes =
+      cms_attribute_make(signing->certificate, digest, g_get_real_time() / G_USEC_PER_SEC, error);
   return info->signed_attributes && sign_attributes(signing, info, error);
 }
 

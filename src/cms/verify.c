@@ -15,7 +15,8 @@
 typedef struct {
   const CmsAsnSigned *data;
   GBytes *content;
-  GPtrArray *certificates; /* (element-type CmsCertificate): the message's, then those given besides */
+  GPtrArray
+      *certificates; /* (element-type CmsCertificate): the message's, then those given besides */
   const CmsHash *hashes[CMS_SIGNERS_MAX]; /* the content's digests so far: it may be a gigabyte */
   GBytes *digests[CMS_SIGNERS_MAX];
 } Verifying;
@@ -28,9 +29,8 @@ content_digest(Verifying *verifying, const CmsHash *hash)
     i++;
   if (!verifying->hashes[i]) {
     verifying->hashes[i] = hash;
-    verifying->digests[i] =
-        cms_hash_digest(hash, g_bytes_get_data(verifying->content, NULL),
-                        g_bytes_get_size(verifying->content));
+    verifying->digests[i] = cms_hash_digest(hash, g_bytes_get_data(verifying->content, NULL),
+                                            g_bytes_get_size(verifying->content));
   }
   return verifying->digests[i];
 }
@@ -88,9 +88,9 @@ signed_bytes(Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash
   if (problem)
     return problem;
   g_autoptr(GBytes) message = cms_asn_attributes_der(info->signed_attributes, FALSE);
-  GBytes *digest = message ? cms_hash_digest(hash, g_bytes_get_data(message, NULL),
-                                             g_bytes_get_size(message))
-                           : NULL;
+  GBytes *digest =
+      message ? cms_hash_digest(hash, g_bytes_get_data(message, NULL), g_bytes_get_size(message))
+              : NULL;
   if (!digest)
     return "its signed attributes cannot be encoded";
   *ret_message = g_steal_pointer(&message);
@@ -150,9 +150,8 @@ find_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *i
   if (found)
     return;
   gboolean by_key = info->sid->type == CMS_ASN_KEY_ID;
-  g_autofree char *who =
-      cms_message_name_text(by_key ? NULL : info->sid->d.issuer_serial,
-                            by_key ? info->sid->d.key_id : NULL);
+  g_autofree char *who = cms_message_name_text(by_key ? NULL : info->sid->d.issuer_serial,
+                                               by_key ? info->sid->d.key_id : NULL);
   g_autofree char *reason =
       g_strdup_printf("the signer's certificate (%s) is not in the message", who);
   judge(signature, CMS_SIGNATURE_UNKNOWN, reason);

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define PAUSE_US 1000
+
 static guint
 count_of(Daemon *daemon, pid_t pid)
 {
@@ -64,8 +66,7 @@ make_room(Daemon *daemon, pid_t pid)
 {
   if (count_of(daemon, pid) >= WIRE_CONNECTIONS_PER_PROCESS && !evict_one_of(daemon, pid))
     return FALSE;
-  return daemon->connections->len < WIRE_CONNECTIONS_MAX ||
-         evict_one_of(daemon, greediest(daemon));
+  return daemon->connections->len < WIRE_CONNECTIONS_MAX || evict_one_of(daemon, greediest(daemon));
 }
 
 void
@@ -76,8 +77,10 @@ daemon_connection_accept(Daemon *daemon, int listener)
   int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
   if (fd < 0) {
-    if (errno == EMFILE || errno == ENFILE)
-      evict_one_of(daemon, greediest(daemon));
+    /* No descriptor is left. The listener stays readable, so without the pause a turn of
+     * the main loop would follow the next. */
+    if ((errno == EMFILE || errno == ENFILE) && !evict_one_of(daemon, greediest(daemon)))
+      g_usleep(PAUSE_US);
     return;
   }
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {

@@ -124,8 +124,7 @@ ask(assuan_context_t context, const Question *question, BaseSecret **ret_pin, GE
   say(context, "SETTITLE ", "signet");
   say(context, "SETDESC ", fields[DAEMON_ASK_DESCRIPTION]);
   say(context, "SETPROMPT ", fields[DAEMON_ASK_PROMPT]);
-  gpg_error_t code =
-      assuan_transact(context, "GETPIN", take_data, &taken, NULL, NULL, NULL, NULL);
+  gpg_error_t code = assuan_transact(context, "GETPIN", take_data, &taken, NULL, NULL, NULL, NULL);
   if (code)
     return failed(code, fields[DAEMON_ASK_PROGRAM], error);
   base_secret_truncate(pin, taken.length);
@@ -163,8 +162,8 @@ daemon_askpin_main(void)
   Question question = { { NULL } };
 
   wire_channel_start(&channel, CHANNEL_FD);
-  gboolean done = read_question(&channel, &question, &error) &&
-                  ask_pinentry(&question, &pin, &error);
+  gboolean done =
+      read_question(&channel, &question, &error) && ask_pinentry(&question, &pin, &error);
   g_autoptr(GBytes) said = done ? NULL : wire_error_pack(error);
   const WireHeader header = {
     .length = (guint32)(done ? base_secret_length(pin) : g_bytes_get_size(said)),

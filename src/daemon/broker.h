@@ -30,11 +30,11 @@ struct Daemon {
   GQueue settling;        /* DaemonCall: waiting for the first enumeration */
   guint settle_timer;
   guint expiry_timer;
-  GHashTable *counters;   /* static text -> gint64 */
-  gint64 started;         /* seconds since 1970 */
+  GHashTable *counters; /* static text -> gint64 */
+  gint64 started;       /* seconds since 1970 */
   gint64 started_monotonic;
   guint8 rejection_secret[DAEMON_SECRET_SIZE];
-  GPtrArray *channels;    /* key channels (channels.c) */
+  GPtrArray *channels; /* key channels (channels.c) */
   guint32 next_channel;
   char *catalogue_path;
   guint save_timer;
@@ -60,12 +60,13 @@ struct DaemonConnection {
   GSource *io;
   WireLines in;
   DaemonQueue out;
-  DaemonCall *call;   /* the request under way */
-  gint64 last_used;   /* monotonic */
-  guint half_timer;   /* a message was begun, or the last answer of a closing connection is on its way */
-  guint next_idle;    /* a whole message waits in `in` */
-  gboolean closing;   /* nothing more is read; closed once `out` is written */
-  gboolean seen_end;  /* the client will write no more */
+  DaemonCall *call; /* the request under way */
+  gint64 last_used; /* monotonic */
+  guint
+      half_timer; /* a message was begun, or the last answer of a closing connection is on its way */
+  guint next_idle;   /* a whole message waits in `in` */
+  gboolean closing;  /* nothing more is read; closed once `out` is written */
+  gboolean seen_end; /* the client will write no more */
 };
 
 /* Takes fd. */
@@ -96,7 +97,6 @@ void daemon_call_fail_service(DaemonCall *call, const char *error, const char *m
 /* Called once when the client leaves before the end of the call; for calls that wait for a person. */
 void daemon_call_on_gone(DaemonCall *call, void (*gone)(DaemonCall *call, gpointer user_data),
                          gpointer user_data);
-pid_t daemon_call_pid(DaemonCall *call);
 /* All hosts have told their tokens once, or the bound has passed: SETTLED calls go on. */
 void daemon_settle_check(Daemon *daemon);
 

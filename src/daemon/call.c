@@ -85,12 +85,6 @@ daemon_call_gone(DaemonCall *call)
   return !call->connection;
 }
 
-pid_t
-daemon_call_pid(DaemonCall *call)
-{
-  return call->pid;
-}
-
 const char *
 daemon_call_program(DaemonCall *call)
 {
@@ -331,8 +325,8 @@ read_call(DaemonCall *call, const json_t *message, const char **ret_name, GError
     return base_error_set(error, SIGNET_ERROR_USAGE, "no method of signetd upgrades a connection");
   if (parameters && !json_is_null(parameters) && !json_is_object(parameters))
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "`parameters` must be an object");
-  call->parameters = json_is_object(parameters) ? json_incref((json_t *)(gintptr)parameters)
-                                                : json_object();
+  call->parameters =
+      json_is_object(parameters) ? json_incref((json_t *)(gintptr)parameters) : json_object();
   return TRUE;
 }
 

@@ -51,15 +51,25 @@ bounded_strv(char **strv)
   return copy;
 }
 
+/* Only issuers are looked for by Name; a thousand persons' need no DER of theirs. */
+static void
+set_subject(DaemonCatalogue *catalogue, DaemonCert *cert, const BaseCert *facts)
+{
+  if (!(facts->use & BASE_USE_CA)) {
+    cert->subject = g_strdup(facts->subject);
+    return;
+  }
+  CatalogueName *subject = share_name(catalogue, facts->subject_der, facts->subject);
+  cert->subject = subject->text;
+  cert->subject_der = subject->der;
+}
+
 static DaemonCert *
 cert_from_facts(DaemonCatalogue *catalogue, GBytes *der, const BaseCert *facts)
 {
   DaemonCert *cert = g_new0(DaemonCert, 1);
-  CatalogueName *subject = share_name(catalogue, facts->subject_der, facts->subject);
   CatalogueName *issuer = share_name(catalogue, facts->issuer_der, facts->issuer);
   cert->der = g_bytes_ref(der);
-  cert->subject = subject->text;
-  cert->subject_der = subject->der;
   cert->issuer = issuer->text;
   cert->issuer_der = issuer->der;
   g_strlcpy(cert->fingerprint, facts->fingerprint, sizeof cert->fingerprint);
@@ -74,6 +84,7 @@ cert_from_facts(DaemonCatalogue *catalogue, GBytes *der, const BaseCert *facts)
   cert->kind = facts->kind;
   cert->bits = facts->bits;
   cert->use = facts->use;
+  set_subject(catalogue, cert, facts);
   cert->self_signed = facts->self_signed;
   return cert;
 }
@@ -110,7 +121,10 @@ daemon_catalogue_drop_cert(DaemonCatalogue *catalogue, DaemonCert *cert)
 {
   g_hash_table_remove(catalogue->certs, cert->fingerprint);
   catalogue->der_bytes -= g_bytes_get_size(cert->der);
-  unshare_name(catalogue, cert->subject_der);
+  if (cert->subject_der)
+    unshare_name(catalogue, cert->subject_der);
+  else
+    g_free((gpointer)(gintptr)cert->subject);
   unshare_name(catalogue, cert->issuer_der);
   g_bytes_unref(cert->der);
   g_free(cert->serial);
@@ -205,6 +219,44 @@ daemon_catalogue_cert_views(DaemonCatalogue *catalogue, const DaemonCert *cert)
       }
   }
   return views;
+}
+
+/* Steps into (or over) one element; FALSE at the end or on malformed DER. */
+static gboolean
+step(const guint8 **at, const guint8 *end, gboolean into, int *ret_tag)
+{
+  const guint8 *next = *at;
+  long length;
+  int tag, class;
+  if (end <= next || (ASN1_get_object(&next, &length, &tag, &class, end - next) & 0x80) != 0)
+    return FALSE;
+  *ret_tag = tag | class;
+  *at = into ? next : next + length;
+  return TRUE;
+}
+
+/* RFC 5280 4.1: TBSCertificate has version [0] (optional), serialNumber, signature, issuer,
+ * validity, subject, subjectPublicKeyInfo. OpenSSL would decode the key too, at 100 us each. */
+GBytes *
+daemon_catalogue_cert_spki(const DaemonCert *cert)
+{
+  gsize length;
+  int tag;
+  const guint8 *start = g_bytes_get_data(cert->der, &length);
+  const guint8 *at = start;
+  const guint8 *end = start + length;
+  if (!step(&at, end, TRUE, &tag) || !step(&at, end, TRUE, &tag) || !step(&at, end, FALSE, &tag))
+    return NULL;
+  for (int skip = tag == V_ASN1_CONTEXT_SPECIFIC ? 5 : 4; skip > 0; skip--)
+    if (!step(&at, end, FALSE, &tag))
+      return NULL;
+  const guint8 *spki = at;
+  if (!step(&at, end, FALSE, &tag))
+    return NULL;
+  g_autofree char *name = base_key_name(spki, (gsize)(at - spki));
+  if (strcmp(name, cert->key) != 0)
+    return NULL;
+  return g_bytes_new_from_bytes(cert->der, (gsize)(spki - start), (gsize)(at - spki));
 }
 
 /* ---- chain ---- */

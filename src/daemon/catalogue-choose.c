@@ -200,19 +200,18 @@ choose_only(const Choosing *choosing, DaemonChoice *ret_choice, GError **error)
 }
 
 static gboolean
-find_named(Choosing *choosing, const char *name, const char *address, DaemonId **ret_id,
-           GError **error)
+find_named(Choosing *choosing, const DaemonWish *wish, DaemonId **ret_id, GError **error)
 {
   DaemonId *id = NULL;
-  if (name) {
+  if (wish->id) {
     DaemonCert *cert = NULL;
-    id = daemon_catalogue_find_id(choosing->catalogue, name, &cert, error);
+    id = daemon_catalogue_find_id(choosing->catalogue, wish->id, &cert, error);
     choosing->wanted = cert;
-  } else if (address) {
-    id = daemon_catalogue_find_address(choosing->catalogue, address);
+  } else if (wish->address) {
+    id = daemon_catalogue_find_address(choosing->catalogue, wish->address);
     if (!id) {
-      base_error_set(error, SIGNET_ERROR_NOT_FOUND, "there is no ID for %s", address);
-      base_error_suggest(error, "signet", "id", "new", address, NULL);
+      base_error_set(error, SIGNET_ERROR_NOT_FOUND, "there is no ID for %s", wish->address);
+      base_error_suggest(error, "signet", "id", "new", wish->address, NULL);
     }
   } else {
     *ret_id = daemon_catalogue_default_id(choosing->catalogue);
@@ -223,14 +222,16 @@ find_named(Choosing *choosing, const char *name, const char *address, DaemonId *
 }
 
 gboolean
-daemon_catalogue_choose(DaemonCatalogue *catalogue, BaseUse use, const char *name,
-                        const char *address, gint64 now, DaemonChoice *ret_choice, GError **error)
+daemon_catalogue_choose(DaemonCatalogue *catalogue, const DaemonWish *wish,
+                        DaemonChoice *ret_choice, GError **error)
 {
   daemon_catalogue_settle(catalogue);
   g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
-  Choosing choosing = { .catalogue = catalogue, .use = use, .now = now, .reasons = reasons };
+  Choosing choosing = {
+    .catalogue = catalogue, .use = wish->use, .now = wish->now, .reasons = reasons
+  };
   DaemonId *id = NULL;
-  if (!find_named(&choosing, name, address, &id, error))
+  if (!find_named(&choosing, wish, &id, error))
     return FALSE;
   if (!id)
     return choose_only(&choosing, ret_choice, error);

@@ -126,6 +126,13 @@ token_has_name(const WireToken *token, const char *name)
 }
 
 static gboolean
+view_fits(const DaemonView *view, const char *name, CatalogueUri *uri)
+{
+  return uri ? daemon_catalogue_uri_fits_token(uri, view->token)
+             : token_has_name(view->token, name);
+}
+
+static gboolean
 device_fits(const DaemonDevice *device, const char *name, CatalogueUri *uri)
 {
   if (uri ? daemon_catalogue_uri_fits_device(uri, device)
@@ -182,6 +189,40 @@ daemon_catalogue_find_device(DaemonCatalogue *catalogue, const char *name, GErro
       g_ptr_array_add(device->views->len ? here : away, device);
   }
   return only_device(here->len ? here : away, name, error);
+}
+
+static DaemonView *
+best_view(const DaemonDevice *device, const char *name, CatalogueUri *uri)
+{
+  DaemonView *best = NULL;
+  int best_rank = -1;
+  for (guint i = 0; i < device->views->len; i++) {
+    DaemonView *view = g_ptr_array_index(device->views, i);
+    int rank = 2 * view_fits(view, name, uri) + !daemon_catalogue_view_locked(view);
+    if (rank <= best_rank)
+      continue;
+    best = view;
+    best_rank = rank;
+  }
+  return best;
+}
+
+DaemonView *
+daemon_catalogue_find_view(DaemonCatalogue *catalogue, const char *name, GError **error)
+{
+  const DaemonDevice *device = daemon_catalogue_find_device(catalogue, name, error);
+  if (!device)
+    return NULL;
+  g_autoptr(CatalogueUri) uri =
+      daemon_catalogue_is_uri(name) ? daemon_catalogue_uri_new(name, NULL) : NULL;
+  DaemonView *view = best_view(device, name, uri);
+  if (view)
+    return view;
+  base_error_set(error, SIGNET_ERROR_TOKEN_GONE, "the token \"%s\" is not here; insert it",
+                 device->label);
+  if (error && *error)
+    base_error_details(*error)->token = g_strdup(device->label);
+  return NULL;
 }
 
 GPtrArray *

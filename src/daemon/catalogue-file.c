@@ -7,6 +7,7 @@
 #include "wire/limits.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
  */
 
 #define FILE_VERSION 1
+#define TRIM_BYTES (128 * 1024) /* reading or writing more leaves much behind in the heap */
 #define LINE_MAX_BYTES (2 * WIRE_CERTIFICATE_MAX)
 
 /* ---- writing ---- */
@@ -140,12 +142,23 @@ make_parent(const char *path, GError **error)
   return base_path_make_folder(folder, error);
 }
 
+/* One block of about the right size goes back to the system at once; one that doubles as it
+ * grows does not. */
+static gsize
+expected_size(DaemonCatalogue *catalogue)
+{
+  return catalogue->der_bytes / 3 * 4 + 80 * (gsize)g_hash_table_size(catalogue->certs) +
+         400 * (gsize)g_hash_table_size(catalogue->keys) + 600 * (gsize)catalogue->devices->len +
+         4096;
+}
+
 gboolean
 daemon_catalogue_save(DaemonCatalogue *catalogue, const char *path, GError **error)
 {
   daemon_catalogue_settle(catalogue);
   g_autoptr(GHashTable) numbers = g_hash_table_new(NULL, NULL);
-  GString *text = g_string_new("{\"signet\":\"catalogue\",\"version\":1}\n");
+  GString *text = g_string_sized_new(expected_size(catalogue));
+  g_string_append(text, "{\"signet\":\"catalogue\",\"version\":1}\n");
   for (guint i = 0, n = 0; i < catalogue->devices->len; i++) {
     DaemonDevice *device = g_ptr_array_index(catalogue->devices, i);
     if (!device->remembered)
@@ -161,7 +174,10 @@ daemon_catalogue_save(DaemonCatalogue *catalogue, const char *path, GError **err
   }
   gboolean done =
       make_parent(path, error) && base_path_write(path, text->str, text->len, 0600, error);
+  gboolean large = text->len > TRIM_BYTES;
   g_string_free(text, TRUE);
+  if (large)
+    malloc_trim(0);
   catalogue->unsaved = catalogue->unsaved && !done;
   return done;
 }
@@ -261,12 +277,15 @@ read_key(const Reading *reading, const json_t *line, GError **error)
 static gboolean
 read_cert(const Reading *reading, const json_t *line, GError **error)
 {
-  g_autoptr(GBytes) der = NULL;
+  g_autoptr(GBytes) decoded = NULL;
   gboolean kept, removed;
-  if (!wire_json_get_base64(line, "certificate", FALSE, WIRE_CERTIFICATE_MAX, &der, error) ||
+  if (!wire_json_get_base64(line, "certificate", FALSE, WIRE_CERTIFICATE_MAX, &decoded, error) ||
       !wire_json_get_bool(line, "kept", FALSE, &kept, error) ||
       !wire_json_get_bool(line, "removed", FALSE, &removed, error))
     return FALSE;
+  gsize length;
+  gconstpointer bytes = g_bytes_get_data(decoded, &length);
+  g_autoptr(GBytes) der = g_bytes_new(bytes, length); /* without what wipes secrets */
   DaemonCert *cert = daemon_catalogue_add_cert(reading->catalogue, der, error);
   if (!cert)
     return FALSE;
@@ -370,6 +389,8 @@ daemon_catalogue_load(DaemonCatalogue *catalogue, const char *path)
   guint bad = read_lines(&reading, text, length, &error);
   catalogue->unsaved = bad != 0;
   daemon_catalogue_touch(catalogue);
+  if (length > TRIM_BYTES)
+    malloc_trim(0);
   if (bad)
     move_aside(path, bad, error ? error->message : "malformed");
 }

@@ -94,6 +94,20 @@ search_id(Search *search, DaemonId *id)
   }
 }
 
+static gboolean
+cert_fits(CatalogueUri *uri, const DaemonView *view, const DaemonKey *key,
+          const CatalogueCertPlace *place)
+{
+  const DaemonLocation *beside = NULL;
+  for (guint i = 0; i < key->locations->len && !beside; i++) {
+    const DaemonLocation *location = g_ptr_array_index(key->locations, i);
+    beside = location->view == view ? location : NULL;
+  }
+  const char *label = place->label || !beside ? place->label : beside->label;
+  return daemon_catalogue_uri_fits_object(uri, label ? label : "",
+                                          place->id || !beside ? place->id : beside->id);
+}
+
 static void
 search_certs_by_uri(DaemonCatalogue *catalogue, Search *search)
 {
@@ -104,7 +118,7 @@ search_certs_by_uri(DaemonCatalogue *catalogue, Search *search)
     for (guint j = 0; j < view->certs->len; j++) {
       const CatalogueCertPlace *place = g_ptr_array_index(view->certs, j);
       DaemonKey *key = g_hash_table_lookup(catalogue->keys, place->cert->key);
-      if (key && key->id && daemon_catalogue_uri_fits_object(search->uri, place->label, place->id))
+      if (key && key->id && cert_fits(search->uri, view, key, place))
         add_found(search, key->id);
     }
   }

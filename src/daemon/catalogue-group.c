@@ -57,8 +57,12 @@ tie_certs(DaemonCatalogue *catalogue)
   for (guint i = 0; i < useless->len; i++)
     daemon_catalogue_drop_cert(catalogue, g_ptr_array_index(useless, i));
   g_hash_table_iter_init(&iter, catalogue->keys);
-  while (g_hash_table_iter_next(&iter, NULL, &value))
-    g_ptr_array_sort(((DaemonKey *)value)->certs, daemon_catalogue_compare_certs);
+  while (g_hash_table_iter_next(&iter, NULL, &value)) {
+    DaemonKey *key = value;
+    g_ptr_array_sort(key->certs, daemon_catalogue_compare_certs);
+    if (key->certs->len) /* it is in there */
+      g_clear_pointer(&key->spki, g_bytes_unref);
+  }
 }
 
 /* ---- union-find over keys ---- */

@@ -91,6 +91,14 @@ set_places(json_t *object, const DaemonKey *key)
   json_object_set_new(object, "locked", json_boolean(locked));
 }
 
+static GBytes *
+public_key(const DaemonKey *key)
+{
+  if (key->certs->len)
+    return daemon_catalogue_cert_spki(g_ptr_array_index(key->certs, 0));
+  return key->spki ? g_bytes_ref(key->spki) : NULL;
+}
+
 static json_t *
 key_json(const DaemonKey *key, gboolean with_der)
 {
@@ -103,8 +111,9 @@ key_json(const DaemonKey *key, gboolean with_der)
   json_object_set_new(object, "always_authenticate",
                       json_boolean(key->flags & WIRE_KEY_ALWAYS_AUTH));
   json_object_set_new(object, "extractable", json_boolean(key->flags & WIRE_KEY_EXTRACTABLE));
-  if (with_der && key->spki)
-    set_der(object, "public_key", key->spki);
+  g_autoptr(GBytes) spki = with_der ? public_key(key) : NULL;
+  if (spki)
+    set_der(object, "public_key", spki);
   else
     wire_json_set_text(object, "public_key", NULL);
   json_t *certificates = json_array();

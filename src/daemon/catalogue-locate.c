@@ -94,7 +94,8 @@ presume_by_certificate(DaemonCatalogue *catalogue, DaemonView *view,
     location->flags |= flags_by_certificate(cert, kind);
   if (location)
     return;
-  location = add_location(key, view, flags_by_certificate(cert, kind), place->label);
+  location = add_location(key, view, flags_by_certificate(cert, kind),
+                          place->label ? place->label : key->label);
   location->id = place->id;
   location->presumed = TRUE;
 }

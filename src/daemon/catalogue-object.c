@@ -108,24 +108,64 @@ same_id(GBytes *a, GBytes *b)
 }
 
 static gboolean
-same_places(const DaemonView *view, const GPtrArray *keys, const GPtrArray *certs)
+same_key(const CatalogueKeyPlace *old, const CatalogueKeyPlace *new)
 {
-  if (view->keys->len != keys->len || view->certs->len != certs->len)
-    return FALSE;
-  for (guint i = 0; i < keys->len; i++) {
-    const CatalogueKeyPlace *old = g_ptr_array_index(view->keys, i);
-    const CatalogueKeyPlace *new = g_ptr_array_index(keys, i);
-    if (old->key != new->key || old->flags != new->flags || strcmp(old->label, new->label) != 0 ||
-        !same_id(old->id, new->id))
-      return FALSE;
+  return old->key == new->key &&strcmp(old->label, new->label) == 0 && same_id(old->id, new->id);
+}
+
+static gboolean
+same_cert(const CatalogueCertPlace *old, const CatalogueCertPlace *new)
+{
+  return old->cert == new->cert &&g_strcmp0(old->label, new->label) == 0 &&
+         same_id(old->id, new->id);
+}
+
+/* Takes over the old records of what is the same: a thousand new ones between the bytes of
+ * the list that is freed next would leave the heap full of holes. A host lists in another
+ * order once it is logged in, so equals are found by key. Returns whether all is the same. */
+static gboolean
+reuse_keys(GPtrArray *old, GPtrArray *new)
+{
+  gboolean same = old->len == new->len;
+  g_autoptr(GHashTable) at = g_hash_table_new(NULL, NULL);
+  for (guint i = 0; i < old->len; i++)
+    g_hash_table_insert(at, ((CatalogueKeyPlace *)g_ptr_array_index(old, i))->key,
+                        &g_ptr_array_index(old, i));
+  for (guint i = 0; i < new->len; i++) {
+    CatalogueKeyPlace *is = g_ptr_array_index(new, i);
+    gpointer *slot = g_hash_table_lookup(at, is->key);
+    CatalogueKeyPlace *was = slot ? *slot : NULL;
+    if (!was || !same_key(was, is)) {
+      same = FALSE;
+      continue;
+    }
+    same = same && was->flags == is->flags;
+    was->flags = is->flags;
+    g_ptr_array_index(new, i) = was;
+    *slot = is;
   }
-  for (guint i = 0; i < certs->len; i++) {
-    const CatalogueCertPlace *old = g_ptr_array_index(view->certs, i);
-    const CatalogueCertPlace *new = g_ptr_array_index(certs, i);
-    if (old->cert != new->cert || strcmp(old->label, new->label) != 0 || !same_id(old->id, new->id))
-      return FALSE;
+  return same;
+}
+
+static gboolean
+reuse_certs(GPtrArray *old, GPtrArray *new)
+{
+  gboolean same = old->len == new->len;
+  g_autoptr(GHashTable) at = g_hash_table_new(NULL, NULL);
+  for (guint i = 0; i < old->len; i++)
+    g_hash_table_insert(at, ((CatalogueCertPlace *)g_ptr_array_index(old, i))->cert,
+                        &g_ptr_array_index(old, i));
+  for (guint i = 0; i < new->len; i++) {
+    CatalogueCertPlace *is = g_ptr_array_index(new, i);
+    gpointer *slot = g_hash_table_lookup(at, is->cert);
+    if (!slot || !same_cert(*slot, is)) {
+      same = FALSE;
+      continue;
+    }
+    g_ptr_array_index(new, i) = *slot;
+    *slot = is;
   }
-  return TRUE;
+  return same;
 }
 
 /* Without login a host tells keys by their public halves, and their abilities only by guess:
@@ -176,6 +216,29 @@ take_objects(DaemonCatalogue *catalogue, const GPtrArray *objects, GPtrArray *ke
   }
 }
 
+static void
+share_with_key(DaemonCatalogue *catalogue, GHashTable *places, CatalogueCertPlace *cert)
+{
+  DaemonKey *key = g_hash_table_lookup(catalogue->keys, cert->cert->key);
+  const CatalogueKeyPlace *place = key ? g_hash_table_lookup(places, key) : NULL;
+  if (place && strcmp(place->label, cert->label) == 0)
+    g_clear_pointer(&cert->label, g_free);
+  if (place && same_id(place->id, cert->id))
+    g_clear_pointer(&cert->id, g_bytes_unref);
+}
+
+static void
+share_with_keys(DaemonCatalogue *catalogue, const GPtrArray *keys, const GPtrArray *certs)
+{
+  g_autoptr(GHashTable) places = g_hash_table_new(NULL, NULL);
+  for (guint i = 0; i < keys->len; i++) {
+    CatalogueKeyPlace *place = g_ptr_array_index(keys, i);
+    g_hash_table_insert(places, place->key, place);
+  }
+  for (guint i = 0; i < certs->len; i++)
+    share_with_key(catalogue, places, g_ptr_array_index(certs, i));
+}
+
 void
 daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slot,
                              guint32 generation, const GPtrArray *objects,
@@ -187,17 +250,21 @@ daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slo
   g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(daemon_catalogue_key_place_free);
   g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(daemon_catalogue_cert_place_free);
   take_objects(catalogue, objects, keys, certs);
+  share_with_keys(catalogue, keys, certs);
   gboolean complete = complete_with_login || !(view->token->flags & WIRE_TOKEN_LOGIN_REQUIRED);
   if (!complete)
     add_remembered_flags(view, keys);
-  gboolean same = same_places(view, keys, certs);
+  gboolean same_keys = reuse_keys(view->keys, keys);
+  gboolean same = reuse_certs(view->certs, certs) && same_keys;
+  GPtrArray *old_keys = g_steal_pointer(&view->keys);
+  GPtrArray *old_certs = g_steal_pointer(&view->certs);
+  view->keys = g_steal_pointer(&keys);
+  view->certs = g_steal_pointer(&certs);
+  g_ptr_array_unref(old_keys);
+  g_ptr_array_unref(old_certs);
   if (same && view->listed && view->complete == complete)
     return;
   view->device->changed = view->device->changed || (view->listed && !same);
-  g_ptr_array_unref(view->keys);
-  g_ptr_array_unref(view->certs);
-  view->keys = g_steal_pointer(&keys);
-  view->certs = g_steal_pointer(&certs);
   view->listed = TRUE;
   view->complete = complete;
   daemon_catalogue_recognise(catalogue, view);

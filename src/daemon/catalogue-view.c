@@ -98,12 +98,13 @@ find_by_label(DaemonCatalogue *catalogue, const WireToken *token)
 }
 
 static void
-set_text(char **field, const char *text)
+set_text(DaemonCatalogue *catalogue, char **field, const char *text)
 {
-  if (*text && strcmp(*field, text) != 0) {
-    g_free(*field);
-    *field = g_strdup(text);
-  }
+  if (!*text || strcmp(*field, text) == 0)
+    return;
+  g_free(*field);
+  *field = g_strdup(text);
+  catalogue->unsaved = TRUE;
 }
 
 /* The first view speaks for the device; a second one adds only what was not known. */
@@ -113,14 +114,14 @@ copy_facts(DaemonCatalogue *catalogue, DaemonDevice *device, const DaemonView *v
   const WireToken *token = view->token;
   if (device->views->len && g_ptr_array_index(device->views, 0) != view)
     return;
-  set_text(&device->label, token->label);
-  set_text(&device->serial, token->serial);
-  set_text(&device->manufacturer, token->manufacturer);
-  set_text(&device->model, token->model);
-  set_text(&device->firmware, token->firmware);
-  set_text(&device->uri, token->uri);
-  set_text(&device->module, view->module);
-  set_text(&device->profile, view->profile);
+  set_text(catalogue, &device->label, token->label);
+  set_text(catalogue, &device->serial, token->serial);
+  set_text(catalogue, &device->manufacturer, token->manufacturer);
+  set_text(catalogue, &device->model, token->model);
+  set_text(catalogue, &device->firmware, token->firmware);
+  set_text(catalogue, &device->uri, token->uri);
+  set_text(catalogue, &device->module, view->module);
+  set_text(catalogue, &device->profile, view->profile);
   if ((token->flags & WIRE_TOKEN_INITIALIZED) && !device->remembered) {
     device->remembered = TRUE;
     catalogue->unsaved = TRUE;

@@ -14,7 +14,7 @@ add_library(signet_catalogue STATIC
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-text.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-uri.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-view.c)
-target_link_libraries(signet_catalogue PUBLIC signet_wire PkgConfig::P11KIT)
+target_link_libraries(signet_catalogue PUBLIC signet_wire)
 
 # The handlers of org.signet.Id, for the broker's own list.
 set(SIGNET_DAEMON_IDS ids.c idgenerate.c idremove.c idstore.c)

@@ -76,10 +76,10 @@ typedef struct DaemonCert {
   GBytes *der;
   char fingerprint[65];
   char key[65];
-  const char *subject; /* shared, as the next three */
-  const char *issuer;
-  GBytes *subject_der;
+  const char *subject;
+  const char *issuer; /* shared by all certificates of one issuer, as are the next two */
   GBytes *issuer_der;
+  GBytes *subject_der; /* (nullable) of CA certificates only */
   char *serial;
   char *name; /* (nullable) common name */
   char **addresses;
@@ -119,7 +119,7 @@ struct DaemonKey {
   char name[65];
   const char *kind; /* "rsa:2048" … */
   char *label;
-  GBytes *spki;         /* (nullable) SubjectPublicKeyInfo DER */
+  GBytes *spki;         /* (nullable) SubjectPublicKeyInfo DER, while no certificate has it */
   GPtrArray *locations; /* (element-type DaemonLocation): now; unlocked and real ones first */
   GPtrArray *seen;      /* (element-type DaemonSeen) */
   GPtrArray *certs;     /* (element-type DaemonCert): newest first */
@@ -185,6 +185,10 @@ GPtrArray *daemon_catalogue_views(DaemonCatalogue *catalogue, guint host);
  * AMBIGUOUS with candidates. Absent ones are found too, but a present one wins. */
 DaemonDevice *daemon_catalogue_find_device(DaemonCatalogue *catalogue, const char *name,
                                            GError **error);
+/* The view of it to use (NOT_FOUND, AMBIGUOUS, TOKEN_GONE): the one that bears the name itself, since a card
+ * may show a token for each of its PINs; else an unlocked one, else the first. */
+DaemonView *daemon_catalogue_find_view(DaemonCatalogue *catalogue, const char *name,
+                                       GError **error);
 /* (transfer container) (element-type DaemonId): the IDs with a key on the device, now or before */
 GPtrArray *daemon_catalogue_device_ids(DaemonCatalogue *catalogue, const DaemonDevice *device);
 void daemon_catalogue_forget_device(DaemonCatalogue *catalogue, DaemonDevice *device);
@@ -217,6 +221,8 @@ gboolean daemon_catalogue_keep_cert(DaemonCatalogue *catalogue, GBytes *der, GEr
 void daemon_catalogue_forget_cert(DaemonCatalogue *catalogue, const char *fingerprint);
 /* (transfer container) (element-type DaemonView): views on which it lies now */
 GPtrArray *daemon_catalogue_cert_views(DaemonCatalogue *catalogue, const DaemonCert *cert);
+/* SubjectPublicKeyInfo DER, within the certificate's own bytes (transfer full) (nullable) */
+GBytes *daemon_catalogue_cert_spki(const DaemonCert *cert);
 /* Issuers, nearest first, without the root; each signature checked (transfer container, element-type DaemonCert) */
 GPtrArray *daemon_catalogue_chain(DaemonCatalogue *catalogue, const DaemonCert *cert);
 
@@ -240,11 +246,16 @@ typedef struct {
   DaemonLocation *location; /* NULL: the key is away (encrypt only) */
 } DaemonChoice;
 
-/* What an operation uses. `use`: BASE_USE_SIGN or BASE_USE_ENCRYPT. Neither `id` nor `address`: the default
- * ID, or the only one that can. NOT_FOUND, AMBIGUOUS, NONE_USABLE with each candidate's reason. */
-gboolean daemon_catalogue_choose(DaemonCatalogue *catalogue, BaseUse use, const char *id,
-                                 const char *address, gint64 now, DaemonChoice *ret_choice,
-                                 GError **error);
+typedef struct {
+  BaseUse use;         /* BASE_USE_SIGN or BASE_USE_ENCRYPT */
+  const char *id;      /* (nullable) by any name */
+  const char *address; /* (nullable) neither: the default ID, or the only one that can */
+  gint64 now;
+} DaemonWish;
+
+/* What an operation uses. NOT_FOUND, AMBIGUOUS, NONE_USABLE with each candidate's reason. */
+gboolean daemon_catalogue_choose(DaemonCatalogue *catalogue, const DaemonWish *wish,
+                                 DaemonChoice *ret_choice, GError **error);
 
 /* As org.signet.Id has them (transfer full). */
 json_t *daemon_catalogue_id_json(const DaemonId *id, gboolean with_der);

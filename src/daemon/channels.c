@@ -12,7 +12,7 @@
 typedef struct {
   guint32 id;
   DaemonToken *token;
-  int host_end;   /* our duplicate; a duplicate of the client's would hide its leaving from the host */
+  int host_end; /* our duplicate; a duplicate of the client's would hide its leaving from the host */
   int client_end; /* until the client has it */
   DaemonCall *call;
   char *kind;

@@ -100,6 +100,10 @@ daemon_new(GError **error)
   daemon->counters = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
   daemon->started = g_get_real_time() / G_USEC_PER_SEC;
   g_queue_init(&daemon->settling);
+  if (!daemon_expiry_check_config(daemon, error)) {
+    daemon_free(daemon);
+    return NULL;
+  }
   load_rejection_secret(daemon, state);
   daemon_catalogue_load(daemon->catalogue, daemon->catalogue_path);
   daemon_modules_start(daemon);
@@ -112,7 +116,8 @@ is_quiet(Daemon *daemon)
 {
   for (guint i = 0; i < daemon->connections->len; i++) {
     const DaemonConnection *connection = daemon->connections->pdata[i];
-    gboolean watching = connection->call && g_ptr_array_find(daemon->watchers, connection->call, NULL);
+    gboolean watching =
+        connection->call && g_ptr_array_find(daemon->watchers, connection->call, NULL);
     if ((connection->call && !watching) || connection->out.bytes > 0)
       return FALSE;
   }

@@ -20,8 +20,9 @@
 #include "wire/host.h"
 #include "wire/json.h"
 
-#include <glib.h>
 #include <signet/error.h>
+
+#include <glib.h>
 
 typedef struct Daemon Daemon;
 typedef struct DaemonCall DaemonCall;
@@ -40,8 +41,9 @@ typedef void (*DaemonHandler)(DaemonCall *call);
 Daemon *daemon_call_daemon(DaemonCall *call);
 const json_t *daemon_call_parameters(DaemonCall *call); /* an object; the caller's own reference */
 gboolean daemon_call_more(DaemonCall *call);            /* the client said `more` */
-gboolean daemon_call_gone(DaemonCall *call);            /* the client left; nobody reads the answer */
-const char *daemon_call_program(DaemonCall *call);      /* /proc/PID/comm of the client, "?" when unknown */
+gboolean daemon_call_gone(DaemonCall *call); /* the client left; nobody reads the answer */
+const char *daemon_call_program(
+    DaemonCall *call); /* /proc/PID/comm of the client, "?" when unknown */
 
 void daemon_call_reply(DaemonCall *call, json_t *parameters /* taken; NULL: {} */);
 void daemon_call_reply_fd(DaemonCall *call, json_t *parameters /* taken */, int fd /* taken */);
@@ -56,7 +58,8 @@ void daemon_call_fail_with(DaemonCall *call, SignetError code, const char *forma
  * walks may have changed in between, so `state` holds names or numbers, not pointers into the catalogue.
  * An empty list ends with one reply without members. Without `more`: the first only. */
 typedef json_t *(*DaemonNext)(Daemon *daemon, gpointer state, GError **error);
-void daemon_call_stream(DaemonCall *call, DaemonNext next, gpointer state, GDestroyNotify free_state);
+void daemon_call_stream(DaemonCall *call, DaemonNext next, gpointer state,
+                        GDestroyNotify free_state);
 
 /* The table of methods. */
 typedef enum {
@@ -81,7 +84,8 @@ extern const DaemonMethod daemon_id_methods[];      /* ids.c */
 
 DaemonCatalogue *daemon_catalogue(Daemon *daemon);
 BaseConfig *daemon_config(Daemon *daemon);
-void daemon_count(Daemon *daemon, const char *counter, gint64 add); /* static text; shown by Status */
+void daemon_count(Daemon *daemon, const char *counter,
+                  gint64 add); /* static text; shown by Status */
 
 /* ---- tokens (token.c) ---- */
 
@@ -98,14 +102,16 @@ void daemon_token_unref(DaemonToken *token);
 const WireToken *daemon_token_record(DaemonToken *token); /* label, serial, flags… as last told */
 const char *daemon_token_label(DaemonToken *token);
 DaemonHost *daemon_token_host(DaemonToken *token);
-gboolean daemon_token_present(DaemonToken *token);  /* FALSE: pulled out since */
-gboolean daemon_token_unlocked(DaemonToken *token); /* logged in, can be logged in from the cache, or needs no login */
-gboolean daemon_token_soft(DaemonToken *token);     /* of the embedded SoftHSM */
-guint32 daemon_token_abilities(DaemonToken *token); /* WireAbility bits, asked when the token appeared; 0 before */
+gboolean daemon_token_present(DaemonToken *token); /* FALSE: pulled out since */
+gboolean daemon_token_unlocked(
+    DaemonToken *token); /* logged in, can be logged in from the cache, or needs no login */
+gboolean daemon_token_soft(DaemonToken *token); /* of the embedded SoftHSM */
+guint32 daemon_token_abilities(
+    DaemonToken *token); /* WireAbility bits, asked when the token appeared; 0 before */
 
 /* ---- hosts (host.c) ---- */
 
-guint daemon_host_number(DaemonHost *host);  /* with a slot number: a place */
+guint daemon_host_number(DaemonHost *host); /* with a slot number: a place */
 const char *daemon_host_name(DaemonHost *host);
 const char *daemon_host_module(DaemonHost *host); /* path */
 const BaseProfile *daemon_host_profile(DaemonHost *host);
@@ -120,8 +126,8 @@ void daemon_host_request(DaemonHost *host, WireHostKind kind, guint deadline_ms,
                          DaemonAnswer answer, gpointer user_data);
 /* The same, for requests whose body starts with a `token`: `rest` is what follows it, NULL for nothing.
  * A token that went away answers TOKEN_GONE. deadline_ms 0: the profile's for this kind. */
-void daemon_token_request(DaemonToken *token, WireHostKind kind, guint deadline_ms, WirePacker *rest,
-                          DaemonAnswer answer, gpointer user_data);
+void daemon_token_request(DaemonToken *token, WireHostKind kind, guint deadline_ms,
+                          WirePacker *rest, DaemonAnswer answer, gpointer user_data);
 
 typedef void (*DaemonDone)(gpointer user_data, const GError *error); /* error NULL: done */
 

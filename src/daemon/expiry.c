@@ -28,6 +28,16 @@ limit_of(Daemon *daemon, const char *key, int fallback)
   return (gint64)minutes * MINUTE_US;
 }
 
+gboolean
+daemon_expiry_check_config(Daemon *daemon, GError **error)
+{
+  int minutes = 0;
+  return base_config_number(daemon->config, "pin", "idle", IDLE_MINUTES, 1, MINUTES_MAX, &minutes,
+                            error) &&
+         base_config_number(daemon->config, "pin", "hard", HARD_MINUTES, 1, MINUTES_MAX, &minutes,
+                            error);
+}
+
 static gint64
 end_of(DaemonToken *token)
 {
@@ -70,6 +80,6 @@ daemon_expiry_arm(Daemon *daemon)
   }
   daemon_timer_clear(&daemon->expiry_timer);
   if (end != G_MAXINT64)
-    daemon_timer_set(&daemon->expiry_timer, (guint)CLAMP((end - now) / 1000 + 1, 1, G_MAXINT), check,
-                     daemon);
+    daemon_timer_set(&daemon->expiry_timer, (guint)CLAMP((end - now) / 1000 + 1, 1, G_MAXINT),
+                     check, daemon);
 }

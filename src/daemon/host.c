@@ -68,6 +68,8 @@ request_end(DaemonHost *host, Request *request, WireReader *body, const GError *
   if (request->answer)
     request->answer(request->user_data, body, error);
   request_free(request);
+  if (host->restart_wanted)
+    daemon_quiet_check(host->daemon);
 }
 
 guint
@@ -118,8 +120,8 @@ static void
 request_timeout(DaemonHost *host, Request *request)
 {
   g_autoptr(GError) error = NULL;
-  base_error_set(&error, SIGNET_ERROR_TIMEOUT, "%s did not answer within %u ms%s%s", host->spec.name,
-                 request->deadline_ms, request->token ? ", token " : "",
+  base_error_set(&error, SIGNET_ERROR_TIMEOUT, "%s did not answer within %u ms%s%s",
+                 host->spec.name, request->deadline_ms, request->token ? ", token " : "",
                  request->token ? daemon_token_label(request->token) : "");
   daemon_count(host->daemon, "timeouts", 1);
   request_end(host, request, NULL, error);
@@ -171,7 +173,8 @@ deadline_check(gpointer user_data)
     ;
   while ((request = find_overdue(host, now, &next))) {
     hangs = TRUE;
-    base_log("%s: %s hangs: the host is ended", host->spec.name, wire_host_kind_name(request->kind));
+    base_log("%s: %s hangs: the host is ended", host->spec.name,
+             wire_host_kind_name(request->kind));
     g_hash_table_steal(host->requests, GUINT_TO_POINTER(request->serial));
     request_timeout(host, request);
   }
@@ -321,7 +324,8 @@ daemon_host_request(DaemonHost *host, WireHostKind kind, guint deadline_ms, Wire
                     DaemonAnswer answer, gpointer user_data)
 {
   const DaemonAsk ask = { .kind = kind,
-                          .deadline_ms = deadline_ms ? deadline_ms : host->spec.profile->operation_ms,
+                          .deadline_ms =
+                              deadline_ms ? deadline_ms : host->spec.profile->operation_ms,
                           .pass_fd = -1,
                           .answer = answer,
                           .user_data = user_data };

@@ -29,13 +29,12 @@ struct DaemonHost {
   guint number;
   DaemonHostSpec spec;
   DaemonHostState state;
-  char *problem;      /* (nullable) */
-  char *description;  /* (nullable) of the module, from HELLO, as the next two */
+  char *problem;     /* (nullable) */
+  char *description; /* (nullable) of the module, from HELLO, as the next two */
   char *manufacturer;
   char *version;
 
   pid_t pid; /* 0: none */
-  int pidfd;
   int fd;
   GSource *io;
   DaemonQueue out;
@@ -75,9 +74,10 @@ typedef gboolean (*DaemonPart)(gpointer user_data, WireReader *body);
 typedef struct {
   WireHostKind kind;
   guint deadline_ms;
-  DaemonToken *token; /* (nullable): its slot and generation, as they are when it is sent, start the body */
-  int pass_fd;        /* -1 none; taken */
-  DaemonPart part;    /* (nullable) */
+  DaemonToken
+      *token; /* (nullable): its slot and generation, as they are when it is sent, start the body */
+  int pass_fd;     /* -1 none; taken */
+  DaemonPart part; /* (nullable) */
   DaemonAnswer answer;
   gpointer user_data;
 } DaemonAsk;
@@ -94,8 +94,6 @@ gboolean daemon_host_lost(const GError *error);
 gboolean daemon_host_busy(DaemonHost *host);
 /* Kills it; it is started anew. `planned`: not counted as a crash. */
 void daemon_host_restart(DaemonHost *host, gboolean planned, const char *reason);
-/* Tried again at once, whatever the breaker says. */
-void daemon_host_try_now(DaemonHost *host);
 /* TOKENS was answered: what waited may go. */
 void daemon_host_ready(DaemonHost *host);
 void daemon_host_settled_now(DaemonHost *host);
@@ -107,6 +105,7 @@ gboolean daemon_spawn_host(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_
 /* argv[0] is the program's path; child_fd becomes descriptor 3. */
 gboolean daemon_spawn(char *const *argv, char *const *environment, int child_fd, pid_t *ret_pid,
                       GError **error);
+void daemon_spawn_log_to(const char *path);
 /* Waits for a process that is ended or about to, without blocking, and logs how it ended if `name` is given. */
 void daemon_spawn_reap(pid_t pid, const char *name);
 char **daemon_spawn_environment(void); /* ours, cleaned */

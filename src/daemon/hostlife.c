@@ -49,7 +49,6 @@ daemon_host_new(Daemon *daemon, DaemonHostSpec *spec)
   memset(spec, 0, sizeof *spec);
   host->state = DAEMON_HOST_WAITING;
   host->fd = -1;
-  host->pidfd = -1;
   host->watch = -1;
   host->backoff_ms = BACKOFF_FIRST_MS;
   host->requests = g_hash_table_new(NULL, NULL);
@@ -57,8 +56,8 @@ daemon_host_new(Daemon *daemon, DaemonHostSpec *spec)
   daemon_queue_init(&host->out);
   g_queue_init(&host->waiting);
   g_queue_init(&host->list_waiters);
-  host->settle_until = g_get_monotonic_time() +
-                       (gint64)(host->spec.profile->start_ms + SETTLE_EXTRA_MS) * 1000;
+  host->settle_until =
+      g_get_monotonic_time() + (gint64)(host->spec.profile->start_ms + SETTLE_EXTRA_MS) * 1000;
   g_ptr_array_add(daemon->hosts, host);
   daemon_host_watch(host);
   daemon_timer_set(&host->start_timer, host->spec.start_after, start_now, host);
@@ -122,7 +121,8 @@ give_up(DaemonHost *host, const char *problem)
   g_free(host->problem);
   host->problem = g_strdup(problem);
   host->state = DAEMON_HOST_DOWN;
-  base_log("%s is down: %s; tried again in %u s", host->spec.name, problem, host->backoff_ms / 1000);
+  base_log("%s is down: %s; tried again in %u s", host->spec.name, problem,
+           host->backoff_ms / 1000);
   daemon_timer_set(&host->start_timer, host->backoff_ms, start_now, host);
   host->backoff_ms = MIN(host->backoff_ms * 2, BACKOFF_MAX_MS);
   g_array_set_size(host->deaths, 0);
@@ -136,8 +136,7 @@ static guint
 deaths_lately(DaemonHost *host)
 {
   gint64 now = g_get_monotonic_time();
-  while (host->deaths->len > 0 &&
-         g_array_index(host->deaths, gint64, 0) < now - BREAKER_WINDOW_US)
+  while (host->deaths->len > 0 && g_array_index(host->deaths, gint64, 0) < now - BREAKER_WINDOW_US)
     g_array_remove_index(host->deaths, 0);
   return host->deaths->len;
 }
@@ -166,9 +165,10 @@ daemon_host_died(DaemonHost *host, const char *reason)
   daemon_tokens_host_died(host);
   guint deaths = deaths_lately(host);
   if (deaths >= BREAKER_DEATHS) {
-    g_autofree char *problem = g_strdup_printf(
-        greeted ? "its module crashed or hung %u times in a minute" :
-                  "its module could not be started %u times in a minute", deaths);
+    g_autofree char *problem =
+        g_strdup_printf(greeted ? "its module crashed or hung %u times in a minute"
+                                : "its module could not be started %u times in a minute",
+                        deaths);
     give_up(host, problem);
   } else {
     daemon_timer_set(&host->start_timer, planned ? 0 : RESPAWN_MS * deaths, start_now, host);
@@ -183,16 +183,6 @@ daemon_host_restart(DaemonHost *host, gboolean planned, const char *reason)
   host->planned = planned;
   host->restart_wanted = FALSE;
   daemon_host_died(host, reason);
-}
-
-void
-daemon_host_try_now(DaemonHost *host)
-{
-  if (host->state != DAEMON_HOST_DOWN)
-    return;
-  host->state = DAEMON_HOST_WAITING;
-  host->backoff_ms = BACKOFF_FIRST_MS;
-  daemon_timer_set(&host->start_timer, 0, start_now, host);
 }
 
 static void
@@ -244,6 +234,7 @@ daemon_host_spawn(DaemonHost *host)
     return;
   }
   host->state = DAEMON_HOST_STARTING;
+  host->restart_wanted = FALSE; /* it sees the folder as it is now */
   host->io = daemon_io_add(host->fd, G_IO_IN, daemon_host_io, host);
   wire_pack_u32(&body, WIRE_PROTOCOL);
   wire_pack_bytes(&body, host->daemon->rejection_secret, sizeof host->daemon->rejection_secret);

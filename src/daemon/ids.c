@@ -90,15 +90,18 @@ describe(DaemonCall *call)
 /* ---- Choose ---- */
 
 static gboolean
-read_purpose(DaemonCall *call, BaseUse *ret_use, GError **error)
+read_wish(DaemonCall *call, DaemonWish *wish, GError **error)
 {
   const char *purpose;
-  if (!daemon_id_text(call, "purpose", FALSE, &purpose, error))
+  if (!daemon_id_text(call, "purpose", FALSE, &purpose, error) ||
+      !daemon_id_text(call, "id", TRUE, &wish->id, error) ||
+      !daemon_id_text(call, "address", TRUE, &wish->address, error))
     return FALSE;
   gboolean sign = strcmp(purpose, "sign") == 0;
   if (!sign && strcmp(purpose, "encrypt") != 0)
     return base_error_set(error, SIGNET_ERROR_USAGE, "`purpose` must be sign or encrypt");
-  *ret_use = sign ? BASE_USE_SIGN : BASE_USE_ENCRYPT;
+  wish->use = sign ? BASE_USE_SIGN : BASE_USE_ENCRYPT;
+  wish->now = g_get_real_time() / G_USEC_PER_SEC;
   return TRUE;
 }
 
@@ -107,14 +110,10 @@ choose(DaemonCall *call)
 {
   g_autoptr(GError) error = NULL;
   DaemonCatalogue *catalogue = daemon_catalogue(daemon_call_daemon(call));
-  const char *id;
-  const char *address;
-  BaseUse use = BASE_USE_SIGN;
+  DaemonWish wish = { 0 };
   DaemonChoice choice;
-  if (!read_purpose(call, &use, &error) || !daemon_id_text(call, "id", TRUE, &id, &error) ||
-      !daemon_id_text(call, "address", TRUE, &address, &error) ||
-      !daemon_catalogue_choose(catalogue, use, id, address, g_get_real_time() / G_USEC_PER_SEC,
-                               &choice, &error)) {
+  if (!read_wish(call, &wish, &error) ||
+      !daemon_catalogue_choose(catalogue, &wish, &choice, &error)) {
     daemon_call_fail(call, error);
     return;
   }

@@ -66,7 +66,8 @@ remove_stale(const char *path, GError **error)
   if (lstat(path, &info) != 0)
     return TRUE;
   if (!S_ISSOCK(info.st_mode) || info.st_uid != getuid())
-    return base_error_set(error, SIGNET_ERROR_IO, "%s is in the way: it is no socket of ours", path);
+    return base_error_set(error, SIGNET_ERROR_IO, "%s is in the way: it is no socket of ours",
+                          path);
   if (unlink(path) != 0)
     return base_error_set_errno(error, errno, "cannot remove the old socket %s", path);
   return TRUE;
@@ -182,8 +183,7 @@ static gboolean
 connects(const struct sockaddr_un *address)
 {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  gboolean good =
-      fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+  gboolean good = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
   if (fd >= 0)
     close(fd);
   return good;

@@ -12,7 +12,7 @@
 
 typedef struct {
   DaemonToken *token;
-  BaseSecret *pin;     /* (nullable: PIN pad, or `from_cache`) */
+  BaseSecret *pin; /* (nullable: PIN pad, or `from_cache`) */
   gboolean repeat;
   gboolean from_cache; /* after a restart of the host */
   DaemonLoginDone done;
@@ -78,9 +78,8 @@ static gboolean
 one_short(DaemonToken *token, const char *identity)
 {
   guint max = (guint)token->host->spec.profile->pin_max;
-  const guint32 warns =
-      WIRE_TOKEN_USER_COUNT_LOW | WIRE_TOKEN_USER_FINAL_TRY | WIRE_TOKEN_SO_COUNT_LOW |
-      WIRE_TOKEN_SO_FINAL_TRY;
+  const guint32 warns = WIRE_TOKEN_USER_COUNT_LOW | WIRE_TOKEN_USER_FINAL_TRY |
+                        WIRE_TOKEN_SO_COUNT_LOW | WIRE_TOKEN_SO_FINAL_TRY;
   return max > 1 && !(token->record->flags & warns) &&
          daemon_pins_failures(token->daemon->pins, identity) >= max - 1;
 }
@@ -92,7 +91,8 @@ daemon_login_check_pin(DaemonToken *token, const char *identity, BaseSecret *pin
   const WireToken *record = token->record;
   const char *label = daemon_token_label(token);
   gsize length = pin ? base_secret_length(pin) : 0;
-  gsize max = record->max_pin > 0 && record->max_pin < WIRE_PIN_MAX ? record->max_pin : WIRE_PIN_MAX;
+  gsize max =
+      record->max_pin > 0 && record->max_pin < WIRE_PIN_MAX ? record->max_pin : WIRE_PIN_MAX;
 
   if (!pin && (record->flags & WIRE_TOKEN_PROTECTED_PATH))
     return TRUE;
@@ -194,9 +194,8 @@ opened_done(gpointer user_data, const GError *error G_GNUC_UNUSED)
 static gboolean
 is_complete(DaemonToken *token)
 {
-  const DaemonView *view =
-      daemon_catalogue_view(token->daemon->catalogue, token->host->number, token->record->slot,
-                            token->record->generation);
+  const DaemonView *view = daemon_catalogue_view(token->daemon->catalogue, token->host->number,
+                                                 token->record->slot, token->record->generation);
   return view && view->complete;
 }
 
@@ -278,7 +277,8 @@ check_login(Login *login, gboolean *ret_already, GError **error)
     daemon_login_required(token, error);
     return FALSE;
   }
-  return login->from_cache || daemon_login_check_pin(token, token->identity, pin, login->repeat, error);
+  return login->from_cache ||
+         daemon_login_check_pin(token, token->identity, pin, login->repeat, error);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "daemon/broker.h"
+#include "daemon/host.h"
 #include "daemon/listen.h"
 #include "daemon/prompt.h"
 
@@ -52,9 +53,19 @@ raise_file_limit(void)
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Serves until it is told to stop. `listener` is taken. */
+/* How the start went is said on `report`: nothing, and its end, mean well. */
+static void
+say_failed(int report, const GError *error)
+{
+  if (report != STDERR_FILENO)
+    base_log("%s", error->message);
+  dprintf(report, "signetd: %s\n", error->message);
+}
+
+/* Serves until it is told to stop. `listener` is taken; `report` is closed when all is
+ * well, unless it is standard error. */
 static int
-serve(DaemonListener *listener)
+serve(DaemonListener *listener, int report)
 {
   g_autoptr(GError) error = NULL;
   int signals = signals_fd();
@@ -62,14 +73,15 @@ serve(DaemonListener *listener)
   wire_json_start();
   Daemon *daemon = daemon_new(&error);
   if (!daemon) {
-    base_log("%s", error->message);
-    fprintf(stderr, "signetd: %s\n", error->message);
+    say_failed(report, error);
     daemon_listener_free(listener);
     return 1;
   }
   GSource *io = daemon_io_add(signals, G_IO_IN, on_signal, daemon);
   daemon->listener = listener;
   daemon_listener_start(listener, daemon);
+  if (report != STDERR_FILENO)
+    close(report);
   g_main_loop_run(daemon->loop);
   daemon_io_remove(&io);
   close(signals);
@@ -102,7 +114,7 @@ run_foreground(void)
     fprintf(stderr, "signetd: %s\n", error->message);
     return 1;
   }
-  return serve(listener);
+  return serve(listener, STDERR_FILENO);
 }
 
 static void
@@ -111,8 +123,8 @@ log_to_file(void)
   g_autoptr(GError) error = NULL;
   g_autofree char *state = base_path_state();
   g_autofree char *path = g_build_filename(state, "signetd.log", NULL);
-  if (base_path_make_folder(state, &error))
-    base_log_to_file(path, &error);
+  if (base_path_make_folder(state, &error) && base_log_to_file(path, &error))
+    daemon_spawn_log_to(path);
 }
 
 /* An inherited pipe would keep `$(signet …)` waiting for ever, so nothing is kept. */
@@ -146,11 +158,10 @@ run_detached(int report)
   if (running && daemon_listener_answers(&error))
     return 0;
   if (!listener) {
-    dprintf(report, "signetd: %s\n", error->message);
+    say_failed(report, error);
     return 1;
   }
-  close(report); /* the socket listens: the parent may go */
-  return serve(listener);
+  return serve(listener, report);
 }
 
 static int

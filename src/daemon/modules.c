@@ -234,7 +234,9 @@ module_json(Daemon *daemon, const Module *module)
   wire_json_set_text(json, "name", module->name);
   wire_json_set_text(json, "path", module->path);
   wire_json_set_text(json, "description",
-                     module->description ? module->description : host ? host->description : NULL);
+                     module->description ? module->description
+                     : host              ? host->description
+                                         : NULL);
   wire_json_set_text(json, "version", host ? host->version : NULL);
   json_object_set_new(json, "tokens", json_integer(tokens));
   wire_json_set_text(json, "state", module_state(module));
@@ -295,7 +297,8 @@ static gboolean
 check_path(Daemon *daemon, const char *path, GError **error)
 {
   if (!g_path_is_absolute(path))
-    return base_error_set(error, SIGNET_ERROR_USAGE, "the path of a module must be absolute: %s", path);
+    return base_error_set(error, SIGNET_ERROR_USAGE, "the path of a module must be absolute: %s",
+                          path);
   if (!g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return base_error_set(error, SIGNET_ERROR_NOT_FOUND, "there is no file %s", path);
   if (is_forbidden(path))

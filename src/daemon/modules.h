@@ -12,9 +12,9 @@ void daemon_modules_free(Daemon *daemon);
 
 /* signet's own SoftHSM (softhsm.c). */
 gboolean daemon_softhsm_is(const char *module_path);
-char *daemon_softhsm_own_config(void);      /* (nullable) the person's, readable */
-char *daemon_softhsm_embedded_config(void); /* path; may not exist */
+char *daemon_softhsm_own_config(void);                /* (nullable) the person's, readable */
+char *daemon_softhsm_embedded_config(void);           /* path; may not exist */
 char *daemon_softhsm_folder(const char *config_path); /* (nullable) its tokens folder */
-gboolean daemon_softhsm_make(GError **error); /* configuration and folder, where missing */
+gboolean daemon_softhsm_make(GError **error);         /* configuration and folder, where missing */
 /* Starts the host of signet's own SoftHSM, once. NULL: there is no SoftHSM module. */
 DaemonHost *daemon_modules_soft_host(Daemon *daemon, GError **error);

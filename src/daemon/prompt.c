@@ -91,7 +91,8 @@ helper_io(int fd, GIOCondition condition G_GNUC_UNUSED, gpointer user_data)
   DaemonPrompt *prompt = user_data;
   g_autoptr(GError) error = NULL;
   WireHeader header = { 0 };
-  ssize_t got = recv(fd, prompt->answer + prompt->length, ANSWER_MAX - prompt->length, MSG_DONTWAIT);
+  ssize_t got =
+      recv(fd, prompt->answer + prompt->length, ANSWER_MAX - prompt->length, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   if (got > 0) {
@@ -212,7 +213,8 @@ static char *
 pinentry_program(Daemon *daemon, GError **error)
 {
   const char *chosen = base_config_text(daemon->config, "pin", "pinentry");
-  char *path = chosen && *chosen ? g_find_program_in_path(chosen) : g_find_program_in_path("pinentry");
+  char *path =
+      chosen && *chosen ? g_find_program_in_path(chosen) : g_find_program_in_path("pinentry");
   if (!path)
     base_error_set(error, SIGNET_ERROR_PIN_REQUIRED,
                    "the token is locked, and there is no pinentry program to ask for its PIN; "

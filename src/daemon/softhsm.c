@@ -23,7 +23,8 @@ daemon_softhsm_own_config(void)
   const char *named = g_getenv("SOFTHSM2_CONF");
   if (named && *named)
     return g_strdup(named);
-  g_autofree char *own = g_build_filename(g_get_user_config_dir(), "softhsm2", "softhsm2.conf", NULL);
+  g_autofree char *own =
+      g_build_filename(g_get_user_config_dir(), "softhsm2", "softhsm2.conf", NULL);
   const char *places[] = { own, "/etc/softhsm/softhsm2.conf", "/etc/softhsm2.conf" };
   for (gsize i = 0; i < G_N_ELEMENTS(places); i++)
     if (access(places[i], R_OK) == 0)

@@ -22,12 +22,21 @@
 /* What a module may need to find its configuration, reader or store; the rest of the
  * environment can hold other programs' secrets and stays behind. */
 static const char *const kept[] = {
-  "HOME", "PATH", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR",
-  "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "DBUS_SESSION_BUS_ADDRESS",
+  "HOME",
+  "PATH",
+  "USER",
+  "LOGNAME",
+  "LANG",
+  "LANGUAGE",
+  "TZ",
+  "TMPDIR",
+  "LD_LIBRARY_PATH",
+  "MALLOC_ARENA_MAX",
+  "DBUS_SESSION_BUS_ADDRESS",
 };
 static const char *const kept_prefixes[] = {
-  "XDG_",  "LC_",   "OPENSC",  "PCSCLITE_", "SOFTHSM2_", "TPM2_", "TSS2_", "SIGNET_",
-  "ASAN_", "LSAN_", "UBSAN_", "TSAN_",     "SSL_",      "OPENSSL_CONF",
+  "XDG_",    "LC_",   "OPENSC", "PCSCLITE_", "SOFTHSM2_", "TPM2_", "TSS2_",
+  "SIGNET_", "ASAN_", "LSAN_",  "UBSAN_",    "TSAN_",     "SSL_",  "OPENSSL_CONF",
 };
 
 static gboolean
@@ -66,6 +75,16 @@ with_entries(char **environment, char *const *entries)
   return environment;
 }
 
+/* (nullable) where the children's standard error goes: a detached signetd has none. */
+static char *log_path;
+
+void
+daemon_spawn_log_to(const char *path)
+{
+  g_free(log_path);
+  log_path = g_strdup(path);
+}
+
 gboolean
 daemon_spawn(char *const *argv, char *const *environment, int child_fd, pid_t *ret_pid,
              GError **error)
@@ -79,10 +98,12 @@ daemon_spawn(char *const *argv, char *const *environment, int child_fd, pid_t *r
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (log_path && access(log_path, W_OK) == 0)
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_path, O_WRONLY | O_APPEND, 0);
   posix_spawn_file_actions_adddup2(&actions, child_fd, CHILD_FD);
   /* A group of its own: Ctrl-C at the terminal of a foreground daemon is the daemon's alone. */
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                            POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setpgroup(&attributes, 0);

@@ -127,8 +127,8 @@ daemon_token_request(DaemonToken *token, WireHostKind kind, guint deadline_ms, W
                      DaemonAnswer answer, gpointer user_data)
 {
   const DaemonAsk ask = { .kind = kind,
-                          .deadline_ms = deadline_ms ? deadline_ms
-                                                     : daemon_token_deadline(token, kind),
+                          .deadline_ms =
+                              deadline_ms ? deadline_ms : daemon_token_deadline(token, kind),
                           .token = token,
                           .pass_fd = -1,
                           .answer = answer,
@@ -249,8 +249,8 @@ match(DaemonHost *host, const WireToken *record)
     DaemonToken *token = daemon->tokens->pdata[i];
     if (token->host != host || strcmp(token->identity, identity) != 0)
       continue;
-    if (token->away || (token->record->slot == record->slot &&
-                        token->record->generation == record->generation))
+    if (token->away ||
+        (token->record->slot == record->slot && token->record->generation == record->generation))
       return token;
   }
   return NULL;

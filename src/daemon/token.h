@@ -74,6 +74,8 @@ char *daemon_login_so_identity(DaemonToken *token);
 
 /* ---- expiry.c: the idle and hard limits ---- */
 
+/* At start, so that a mistake in the settings is told and not passed over. */
+gboolean daemon_expiry_check_config(Daemon *daemon, GError **error);
 gint64 daemon_expiry_now(void);
 void daemon_expiry_arm(Daemon *daemon);
 gboolean daemon_expiry_passed(DaemonToken *token);

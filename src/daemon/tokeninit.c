@@ -10,7 +10,7 @@
 #include <openssl/rand.h>
 #include <string.h>
 
-#define LABEL_MAX 32 /* PKCS#11 v2.40 3.2: CK_TOKEN_INFO.label */
+#define LABEL_MAX 32   /* PKCS#11 v2.40 3.2: CK_TOKEN_INFO.label */
 #define SOFT_PIN_MIN 4 /* SoftHSM 2.6.1 */
 #define SO_PIN_DIGITS 16
 #define ANY_SLOT 0xffffffffu
@@ -171,8 +171,8 @@ only_blank(InitCall *self, const char *module, GError **error)
         !is_of_module(token, module))
       continue;
     found = token;
-    g_ptr_array_add(names, g_strdup_printf("%s: %s", token->host->spec.name,
-                                           token->record->slot_description));
+    g_ptr_array_add(
+        names, g_strdup_printf("%s: %s", token->host->spec.name, token->record->slot_description));
   }
   if (names->len == 1) {
     self->token = daemon_token_ref(found);
@@ -230,8 +230,7 @@ read_init(InitCall *self, GError **error)
                           "`soft` makes a new token: no `token` or `module` can be named");
   if (!check_label(daemon_call_daemon(self->call), self->label, error) ||
       (self->soft && !check_pin(self, self->pin, "the PIN", error)) ||
-      !choose_place(self, token, module, error) ||
-      !check_pin(self, self->pin, "the PIN", error) ||
+      !choose_place(self, token, module, error) || !check_pin(self, self->pin, "the PIN", error) ||
       (self->so_pin && !check_pin(self, self->so_pin, "the SO PIN", error)))
     return FALSE;
   self->invented = !self->so_pin;

@@ -19,8 +19,7 @@ pin_json(guint32 flags, gboolean set, int tries_left, gboolean so)
   json_object_set_new(pin, "count_low", json_boolean(low));
   json_object_set_new(pin, "final_try", json_boolean(last));
   json_object_set_new(pin, "blocked", json_boolean(blocked));
-  json_object_set_new(pin, "must_change",
-                      json_boolean(!so && (flags & WIRE_TOKEN_USER_TO_CHANGE)));
+  json_object_set_new(pin, "must_change", json_boolean(!so && (flags & WIRE_TOKEN_USER_TO_CHANGE)));
   return pin;
 }
 
@@ -85,8 +84,9 @@ daemon_device_json(Daemon *daemon, const DaemonDevice *device)
                       json_boolean(token && !blank && !daemon_token_unlocked(token)));
   json_object_set_new(json, "protected_path", json_boolean(flags & WIRE_TOKEN_PROTECTED_PATH));
   json_object_set_new(json, "read_only", json_boolean(flags & WIRE_TOKEN_READ_ONLY));
-  json_object_set_new(json, "soft", json_boolean(token ? daemon_token_soft(token)
-                                                       : !g_strcmp0(device->module, DAEMON_SOFT)));
+  json_object_set_new(
+      json, "soft",
+      json_boolean(token ? daemon_token_soft(token) : !g_strcmp0(device->module, DAEMON_SOFT)));
   json_object_set_new(json, "user_pin",
                       pin_json(flags, (flags & WIRE_TOKEN_USER_PIN_SET) != 0,
                                token ? daemon_token_tries_left(token) : -1, FALSE));
@@ -101,9 +101,8 @@ daemon_device_json(Daemon *daemon, const DaemonDevice *device)
 json_t *
 daemon_token_json(DaemonToken *token)
 {
-  const DaemonView *view =
-      daemon_catalogue_view(token->daemon->catalogue, token->host->number, token->record->slot,
-                            token->record->generation);
+  const DaemonView *view = daemon_catalogue_view(token->daemon->catalogue, token->host->number,
+                                                 token->record->slot, token->record->generation);
   return view ? daemon_device_json(token->daemon, view->device) : json_null();
 }
 
@@ -113,9 +112,9 @@ kinds_json(guint32 bits)
   static const struct {
     guint32 bit;
     const char *kind;
-  } kinds[] = { { WIRE_CAN_RSA, "rsa:2048" },  { WIRE_CAN_RSA, "rsa:3072" },
-                { WIRE_CAN_RSA, "rsa:4096" },  { WIRE_CAN_EC, "ec:p256" },
-                { WIRE_CAN_EC, "ec:p384" },    { WIRE_CAN_ED25519, "ed25519" } };
+  } kinds[] = { { WIRE_CAN_RSA, "rsa:2048" }, { WIRE_CAN_RSA, "rsa:3072" },
+                { WIRE_CAN_RSA, "rsa:4096" }, { WIRE_CAN_EC, "ec:p256" },
+                { WIRE_CAN_EC, "ec:p384" },   { WIRE_CAN_ED25519, "ed25519" } };
   json_t *list = json_array();
   for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
     if (bits & kinds[i].bit)

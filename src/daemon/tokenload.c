@@ -64,9 +64,8 @@ load_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
   DaemonToken *token = load->token;
   if (!error && token->present) {
     gboolean complete = load->logged_in || !(token->record->flags & WIRE_TOKEN_LOGIN_REQUIRED);
-    daemon_catalogue_set_objects(token->daemon->catalogue, token->host->number,
-                                 token->record->slot, token->record->generation, load->objects,
-                                 complete);
+    daemon_catalogue_set_objects(token->daemon->catalogue, token->host->number, token->record->slot,
+                                 token->record->generation, load->objects, complete);
     daemon_catalogue_changed(token->daemon);
   } else if (error) {
     base_log("%s: the objects of %s cannot be listed: %s", token->host->spec.name,

@@ -50,8 +50,8 @@ list(DaemonCall *call)
 static gboolean
 read_token_name(DaemonCall *call, gboolean optional, const char **ret_name, GError **error)
 {
-  return wire_json_get_text(daemon_call_parameters(call), "token", optional, WIRE_NAME_MAX, ret_name,
-                            error);
+  return wire_json_get_text(daemon_call_parameters(call), "token", optional, WIRE_NAME_MAX,
+                            ret_name, error);
 }
 
 static void

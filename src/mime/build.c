@@ -101,8 +101,7 @@ make_boundary(GBytes *entity, GError **error)
     g_autofree char *hex = base_hex(random, sizeof random);
     char *boundary = g_strconcat("signet-", hex, NULL);
     gsize length = g_bytes_get_size(entity);
-    if (length == 0 ||
-        !memmem(g_bytes_get_data(entity, NULL), length, boundary, strlen(boundary)))
+    if (length == 0 || !memmem(g_bytes_get_data(entity, NULL), length, boundary, strlen(boundary)))
       return boundary;
     g_free(boundary);
   }
@@ -139,7 +138,8 @@ mime_build_signed(GBytes *headers, GBytes *entity, GBytes *signature, const char
   g_string_append_printf(writer.text,
                          "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";"
                          "%s micalg=%s; boundary=\"%s\"%s%s--%s%s",
-                         writer.eol, micalg, boundary, writer.eol, writer.eol, boundary, writer.eol);
+                         writer.eol, micalg, boundary, writer.eol, writer.eol, boundary,
+                         writer.eol);
   put_converted(&writer, entity);
   g_string_append_printf(writer.text, "%s--%s%s", writer.eol, boundary, writer.eol);
   put_line(&writer, "Content-Type: application/pkcs7-signature; name=\"smime.p7s\"");

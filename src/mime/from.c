@@ -11,11 +11,11 @@
 
 typedef struct {
   const char *at;
-  GString *word;    /* outside quotes, comments and angles */
-  GString *angle;   /* (nullable) inside <> */
-  gboolean quoted;  /* a quoted string was among the words */
+  GString *word;   /* outside quotes, comments and angles */
+  GString *angle;  /* (nullable) inside <> */
+  gboolean quoted; /* a quoted string was among the words */
   int mailboxes;
-  char *first;      /* (nullable) normal form */
+  char *first; /* (nullable) normal form */
 } Parser;
 
 static void

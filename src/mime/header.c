@@ -70,6 +70,18 @@ take_line(MimeHeader *header, const char *at, gsize length, gsize text)
   return TRUE;
 }
 
+/* An mbox's "From alice Mon Nov …", which is no header; "From : alice" is one. */
+static gboolean
+is_mbox_line(const char *at, gsize text)
+{
+  if (text <= 5 || memcmp(at, "From ", 5) != 0)
+    return FALSE;
+  gsize i = 5;
+  while (i < text && is_blank(at[i]))
+    i++;
+  return i < text && at[i] != ':';
+}
+
 gboolean
 mime_header_read(const char *bytes, gsize length, MimeHeader *ret_header, GError **error)
 {
@@ -78,7 +90,7 @@ mime_header_read(const char *bytes, gsize length, MimeHeader *ret_header, GError
   for (guint line = 1; at < length && !header.ended; line++) {
     gsize text = 0;
     gsize whole = line_at(bytes + at, length - at, &text);
-    gboolean mbox = line == 1 && text > 5 && memcmp(bytes, "From ", 5) == 0;
+    gboolean mbox = line == 1 && is_mbox_line(bytes, text);
     header.ended = text == 0;
     if (!header.ended && !mbox && !take_line(&header, bytes + at, whole, text))
       return base_error_set(error, SIGNET_ERROR_BAD_INPUT,

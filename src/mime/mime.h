@@ -2,7 +2,8 @@
 #pragma once
 
 /* S/MIME (RFC 8551) on mail: which part is signed or sealed, and building such
- * messages. GMime gives the structure; signed bytes are taken raw and in CRLF form. */
+ * messages. Signed bytes are taken raw, by the boundary, and in CRLF form; GMime reads header values
+ * and encodings, and is loaded by the first mime_read() only. */
 
 #include "cms/cms.h"
 #include "trust/trust.h"
@@ -17,32 +18,38 @@ typedef enum {
 
 typedef struct {
   MimeKind kind;
-  char *from;        /* (nullable) the one From address, normal form; NULL if none or more than one */
+  char *from; /* (nullable) the one From address, normal form; NULL if none or several */
   int from_count;
-  char *subject;     /* (nullable) decoded */
-  GBytes *headers;   /* the outer message headers that are not Content-* or MIME-Version, as they stand */
-  GBytes *content;   /* MIME_SIGNED: the signed entity in CRLF form; others: the decoded CMS DER; PLAIN: the entity */
+  char *subject; /* (nullable) decoded */
+  /* The outer message headers that are not Content-* or MIME-Version, as they stand. */
+  GBytes *headers;
+  /* MIME_SIGNED: the signed entity in CRLF form; PLAIN: the entity; others: the decoded CMS DER. */
+  GBytes *content;
   GBytes *signature; /* MIME_SIGNED: CMS DER */
-  gboolean outside;  /* there is content that the signature does not cover (extra parts, preamble text) */
+  /* There is content that the signature does not cover (extra parts, preamble text). */
+  gboolean outside;
 } MimeMessage;
 
 /* `message`: a whole mail or a bare MIME entity, LF or CRLF. Malformed: BAD_INPUT. */
 MimeMessage *mime_read(GBytes *message, GError **error);
 void mime_message_free(MimeMessage *message);
 
-/* From address only, cheaply, from the header block: (nullable) normal form; TRUE and NULL when there is none.
- * Two different From addresses: BAD_INPUT. */
+/* From address only, cheaply, from the header block: (nullable) normal form; TRUE and NULL when
+ * there is none. Two different From addresses: BAD_INPUT. */
 gboolean mime_from(GBytes *message, char **ret_from, GError **error);
 
-/* The part of `message` to be signed or sealed: its MIME entity (Content-* headers and body) in canonical CRLF form;
- * a single text part that servers would change on the way (8-bit, long or "From " lines) becomes quoted-printable;
- * *ret_headers: the other headers, LF or CRLF as the message has them. A message without Content-Type becomes text/plain. */
+/* The part of `message` to be signed or sealed: its MIME entity (Content-* headers and body) in
+ * canonical CRLF form. A single text part that servers would change on the way (8-bit, long or
+ * "From " lines) becomes quoted-printable; a message without Content-Type text/plain.
+ * *ret_headers: the other headers, LF or CRLF as the message has them. */
 gboolean mime_split(GBytes *message, GBytes **ret_entity, GBytes **ret_headers, GError **error);
 
 /* New messages: `headers` (may be NULL) + MIME. Line ends are those of `headers`, LF when empty. */
-GBytes *mime_build_signed(GBytes *headers, GBytes *entity, GBytes *signature, const char *hash, GError **error);
-GBytes *mime_build_cms(GBytes *headers, GBytes *cms, MimeKind kind, gboolean authenticated, GError **error);
-/* What decrypt gives back: outer headers of the sealed message with the opened entity in its place. */
+GBytes *mime_build_signed(GBytes *headers, GBytes *entity, GBytes *signature, const char *hash,
+                          GError **error);
+GBytes *mime_build_cms(GBytes *headers, GBytes *cms, MimeKind kind, gboolean authenticated,
+                       GError **error);
+/* What decrypt gives back: the sealed message's outer headers with the opened entity in place. */
 GBytes *mime_build_opened(GBytes *headers, GBytes *entity, GError **error);
 
 /* TRUE when bytes parse as a MIME entity with a header block: a sealed mail that

@@ -62,10 +62,9 @@ gboolean
 mime_parts_read(const char *body, gsize length, const char *boundary, MimeParts *ret_parts,
                 GError **error)
 {
-  g_auto(MimeParts) parts = { g_array_new(FALSE, FALSE, sizeof(MimeSpan)),
-                              { body, 0 },
-                              { body + length, 0 },
-                              FALSE };
+  g_auto(MimeParts) parts = {
+    g_array_new(FALSE, FALSE, sizeof(MimeSpan)), { body, 0 }, { body + length, 0 }, FALSE
+  };
   gsize boundary_length = strlen(boundary);
   const char *end = body + length;
   const char *start = body;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "mime/gmime.h"
 #include "mime/header.h"
 #include "mime/mime.h"
 #include "mime/multipart.h"
 
-#include <gmime/gmime.h>
 #include <string.h>
 
 #define DEPTH_MAX 10
@@ -19,57 +19,67 @@ static const char *const preamble_table[] = {
 
 /* The search for the part that is ours. */
 typedef struct {
+  const MimeGmime *gmime;
   MimeMessage *message; /* filled once */
   guint parts;          /* all seen, against MIME_PARTS_MAX */
   gboolean found;
   gboolean outside;
 } Search;
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(GMimeContentType, g_object_unref)
-
-static void
-init_gmime(void)
-{
-  static gsize once = 0;
-  if (g_once_init_enter(&once)) {
-    g_mime_init();
-    g_once_init_leave(&once, 1);
-  }
-}
-
 /* ---- header values, by GMime ---- */
 
+/* A Content-Type, and GMime to ask about it. */
+typedef struct {
+  const MimeGmime *gmime;
+  GMimeContentType *type;
+} Type;
+
+static void
+type_clear(Type *type)
+{
+  if (type->type)
+    type->gmime->object_unref(type->type);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Type, type_clear)
+
 static gboolean
-content_type(const MimeHeader *header, GMimeContentType **ret_type, GError **error)
+content_type(const MimeGmime *gmime, const MimeHeader *header, Type *ret_type, GError **error)
 {
   const MimeField *field = NULL;
   if (!mime_header_find(header, "Content-Type", &field, error))
     return FALSE;
   g_autofree char *text = field ? mime_field_text(field) : g_strdup("text/plain");
-  *ret_type = g_mime_content_type_parse(NULL, text);
+  *ret_type = (Type){ gmime, gmime->content_type_parse(NULL, text) };
   return TRUE;
 }
 
-static gboolean
-is_type(GMimeContentType *type, const char *media, const char *subtype)
+static const char *
+parameter(const Type *type, const char *name)
 {
-  const char *own = g_mime_content_type_get_media_type(type);
-  const char *own_subtype = g_mime_content_type_get_media_subtype(type);
+  return type->gmime->parameter(type->type, name);
+}
+
+static gboolean
+is_type(const Type *type, const char *media, const char *subtype)
+{
+  const char *own = type->gmime->media_type(type->type);
+  const char *own_subtype = type->gmime->media_subtype(type->type);
   return own && own_subtype && g_ascii_strcasecmp(own, media) == 0 &&
          (strcmp(subtype, "*") == 0 || g_ascii_strcasecmp(own_subtype, subtype) == 0);
 }
 
 static gboolean
-named_like(GMimeContentType *type, const char *ending)
+named_like(const Type *type, const char *ending)
 {
-  const char *name = g_mime_content_type_get_parameter(type, "name");
+  const char *name = parameter(type, "name");
   gsize length = name ? strlen(name) : 0;
   gsize tail = strlen(ending);
   return length >= tail && g_ascii_strcasecmp(name + length - tail, ending) == 0;
 }
 
 static gboolean
-is_cms(GMimeContentType *type)
+is_cms(const Type *type)
 {
   return is_type(type, "application", "pkcs7-mime") ||
          is_type(type, "application", "x-pkcs7-mime") ||
@@ -78,7 +88,7 @@ is_cms(GMimeContentType *type)
 }
 
 static gboolean
-is_signature(GMimeContentType *type)
+is_signature(const Type *type)
 {
   return is_type(type, "application", "pkcs7-signature") ||
          is_type(type, "application", "x-pkcs7-signature") ||
@@ -86,9 +96,9 @@ is_signature(GMimeContentType *type)
 }
 
 static gboolean
-is_signed(GMimeContentType *type)
+is_signed(const Type *type)
 {
-  const char *protocol = g_mime_content_type_get_parameter(type, "protocol");
+  const char *protocol = parameter(type, "protocol");
   return is_type(type, "multipart", "signed") && protocol &&
          (g_ascii_strcasecmp(protocol, "application/pkcs7-signature") == 0 ||
           g_ascii_strcasecmp(protocol, "application/x-pkcs7-signature") == 0);
@@ -115,14 +125,14 @@ shown(const char *text)
 }
 
 static char *
-subject_of(const MimeHeader *header)
+subject_of(const MimeGmime *gmime, const MimeHeader *header)
 {
   for (guint i = 0; i < header->fields->len; i++) {
     const MimeField *field = &g_array_index(header->fields, MimeField, i);
     if (!mime_field_is(field, "Subject"))
       continue;
     g_autofree char *raw = mime_field_text(field);
-    g_autofree char *text = g_mime_utils_header_decode_text(NULL, raw);
+    g_autofree char *text = gmime->header_decode_text(NULL, raw);
     return shown(text ? text : raw);
   }
   return NULL;
@@ -131,20 +141,20 @@ subject_of(const MimeHeader *header)
 /* ---- bodies ---- */
 
 static gboolean
-decode_body(const MimeHeader *header, const char *body, gsize length, GBytes **ret_bytes,
-            GError **error)
+decode_body(const MimeGmime *gmime, const MimeHeader *header, const char *body, gsize length,
+            GBytes **ret_bytes, GError **error)
 {
   const MimeField *field = NULL;
   GMimeEncoding state;
   if (!mime_header_find(header, "Content-Transfer-Encoding", &field, error))
     return FALSE;
   g_autofree char *text = field ? mime_field_text(field) : g_strdup("7bit");
-  g_mime_encoding_init_decode(&state, g_mime_content_encoding_from_string(text));
-  guint8 *out = g_try_malloc(g_mime_encoding_outlen(&state, length) + 1);
+  gmime->encoding_init_decode(&state, gmime->encoding_from_string(text));
+  guint8 *out = g_try_malloc(gmime->encoding_outlen(&state, length) + 1);
   if (!out)
     return base_error_set(error, SIGNET_ERROR_TOO_LARGE, "no memory for a part of %zu bytes",
                           length);
-  gsize n = g_mime_encoding_flush(&state, body, length, (char *)out);
+  gsize n = gmime->encoding_flush(&state, body, length, (char *)out);
   *ret_bytes = g_bytes_new_take(out, n);
   return TRUE;
 }
@@ -173,7 +183,7 @@ static gboolean
 take_cms(Search *search, const MimeHeader *header, const char *body, gsize length, GError **error)
 {
   g_autoptr(GBytes) der = NULL;
-  if (!decode_body(header, body, length, &der, error))
+  if (!decode_body(search->gmime, header, body, length, &der, error))
     return FALSE;
   g_autoptr(CmsInfo) info = cms_info(der, error);
   if (!info)
@@ -199,10 +209,10 @@ take_cms(Search *search, const MimeHeader *header, const char *body, gsize lengt
 }
 
 static gboolean
-read_parts(Search *search, GMimeContentType *type, const char *body, gsize length,
-           MimeParts *parts, GError **error)
+read_parts(Search *search, const Type *type, const char *body, gsize length, MimeParts *parts,
+           GError **error)
 {
-  const char *boundary = g_mime_content_type_get_parameter(type, "boundary");
+  const char *boundary = parameter(type, "boundary");
   if (!boundary || !*boundary || strlen(boundary) > BOUNDARY_MAX)
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                           "the mail says it has several parts, but not their boundary");
@@ -219,11 +229,11 @@ read_parts(Search *search, GMimeContentType *type, const char *body, gsize lengt
 }
 
 static gboolean
-take_signed(Search *search, GMimeContentType *type, const char *body, gsize length, GError **error)
+take_signed(Search *search, const Type *type, const char *body, gsize length, GError **error)
 {
   g_auto(MimeParts) parts = { NULL, { NULL, 0 }, { NULL, 0 }, FALSE };
   g_auto(MimeHeader) header = { NULL, 0, FALSE };
-  g_autoptr(GMimeContentType) second = NULL;
+  g_auto(Type) second = { NULL, NULL };
   if (!read_parts(search, type, body, length, &parts, error))
     return FALSE;
   if (parts.parts->len < 2 || !parts.closed)
@@ -234,13 +244,13 @@ take_signed(Search *search, GMimeContentType *type, const char *body, gsize leng
   const MimeSpan *signature = &g_array_index(parts.parts, MimeSpan, 1);
   search->outside |= parts.parts->len > 2;
   if (!mime_header_read(signature->start, signature->length, &header, error) ||
-      !content_type(&header, &second, error))
+      !content_type(search->gmime, &header, &second, error))
     return FALSE;
-  if (!is_signature(second))
+  if (!is_signature(&second))
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                           "the signed mail's second part is no signature");
-  if (!decode_body(&header, signature->start + header.body, signature->length - header.body,
-                   &search->message->signature, error))
+  if (!decode_body(search->gmime, &header, signature->start + header.body,
+                   signature->length - header.body, &search->message->signature, error))
     return FALSE;
   g_autoptr(GBytes) raw = g_bytes_new(content->start, content->length);
   search->message->content = mime_canonical(raw);
@@ -253,13 +263,13 @@ static gboolean search_entity(Search *search, const char *bytes, gsize length, i
                               GError **error);
 
 static gboolean
-search_multipart(Search *search, GMimeContentType *type, const char *body, gsize length, int depth,
+search_multipart(Search *search, const Type *type, const char *body, gsize length, int depth,
                  GError **error)
 {
   g_auto(MimeParts) parts = { NULL, { NULL, 0 }, { NULL, 0 }, FALSE };
   if (depth >= DEPTH_MAX)
-    return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
-                          "the mail's parts are nested over %d deep", DEPTH_MAX);
+    return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the mail's parts are nested over %d deep",
+                          DEPTH_MAX);
   if (!read_parts(search, type, body, length, &parts, error))
     return FALSE;
   for (guint i = 0; i < parts.parts->len; i++) {
@@ -274,7 +284,7 @@ static gboolean
 search_entity(Search *search, const char *bytes, gsize length, int depth, GError **error)
 {
   g_auto(MimeHeader) header = { NULL, 0, FALSE };
-  g_autoptr(GMimeContentType) type = NULL;
+  g_auto(Type) type = { NULL, NULL };
   if (search->found) {
     search->outside = TRUE;
     return TRUE;
@@ -283,16 +293,16 @@ search_entity(Search *search, const char *bytes, gsize length, int depth, GError
     search->outside = TRUE; /* a part no program can read: not ours, and not covered */
     return depth > 0;
   }
-  if (!content_type(&header, &type, error))
+  if (!content_type(search->gmime, &header, &type, error))
     return FALSE;
   const char *body = bytes + header.body;
   gsize rest = length - header.body;
-  if (is_signed(type))
-    return take_signed(search, type, body, rest, error);
-  if (is_cms(type))
+  if (is_signed(&type))
+    return take_signed(search, &type, body, rest, error);
+  if (is_cms(&type))
     return take_cms(search, &header, body, rest, error);
-  if (is_type(type, "multipart", "*"))
-    return search_multipart(search, type, body, rest, depth, error);
+  if (is_type(&type, "multipart", "*"))
+    return search_multipart(search, &type, body, rest, depth, error);
   search->outside = TRUE;
   return TRUE;
 }
@@ -300,13 +310,13 @@ search_entity(Search *search, const char *bytes, gsize length, int depth, GError
 /* ---- the message ---- */
 
 static gboolean
-fill_message(MimeMessage *message, GBytes *raw, GError **error)
+fill_message(const MimeGmime *gmime, MimeMessage *message, GBytes *raw, GError **error)
 {
   gsize length = 0;
   const char *bytes = g_bytes_get_data(raw, &length);
   g_auto(MimeHeader) header = { NULL, 0, FALSE };
   g_autoptr(GBytes) entity = NULL;
-  Search search = { message, 0, FALSE, FALSE };
+  Search search = { gmime, message, 0, FALSE, FALSE };
   int fields = 0;
   if (!mime_split(raw, &entity, &message->headers, error) ||
       !mime_header_read(bytes, length, &header, error))
@@ -316,7 +326,7 @@ fill_message(MimeMessage *message, GBytes *raw, GError **error)
     g_clear_pointer(&message->from, g_free);
     message->from_count = MAX(message->from_count, fields);
   }
-  message->subject = subject_of(&header);
+  message->subject = subject_of(gmime, &header);
   if (!search_entity(&search, bytes, length, 0, error))
     return FALSE;
   message->outside = search.found && search.outside;
@@ -328,10 +338,12 @@ fill_message(MimeMessage *message, GBytes *raw, GError **error)
 MimeMessage *
 mime_read(GBytes *message, GError **error)
 {
-  init_gmime();
+  const MimeGmime *gmime = mime_gmime(error);
+  if (!gmime)
+    return NULL;
   g_autoptr(MimeMessage) read = g_new0(MimeMessage, 1);
   read->kind = MIME_PLAIN;
-  return fill_message(read, message, error) ? g_steal_pointer(&read) : NULL;
+  return fill_message(gmime, read, message, error) ? g_steal_pointer(&read) : NULL;
 }
 
 void

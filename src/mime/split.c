@@ -68,8 +68,7 @@ wants_quoting(const About *about, GBytes *body)
 {
   gboolean text = !about->type || field_begins(about->type, "text/");
   gboolean plain = !about->encoding || field_begins(about->encoding, "7bit") ||
-                   field_begins(about->encoding, "8bit") ||
-                   field_begins(about->encoding, "binary");
+                   field_begins(about->encoding, "8bit") || field_begins(about->encoding, "binary");
   return text && plain && mime_is_fragile(body);
 }
 
@@ -122,8 +121,8 @@ mime_split(GBytes *message, GBytes **ret_entity, GBytes **ret_headers, GError **
 }
 
 /* Headers that a mail program writes into what it seals */
-static const char *const known_table[] = { "MIME-Version", "From", "To", "Subject", "Date",
-                                           "Message-ID" };
+static const char *const known_table[] = { "MIME-Version", "From", "To",
+                                           "Subject",      "Date", "Message-ID" };
 
 gboolean
 mime_is_entity(GBytes *entity)

@@ -4,7 +4,8 @@
  *
  * Exporting anything private fails, and so OpenSSL 3.0, which tries the default provider for
  * every operation first (EVP_PKEY_decrypt_init and friends export the whole key), comes to ours.
- * RSA and Ed25519 have no import: with one, OpenSSL would carry ordinary public keys here. EC needs new, import and
+ * RSA and Ed25519 have no import: with one, OpenSSL would carry ordinary public keys here. It
+ * tries, and without `new` it then leaves "malloc failure" on its queue. EC needs import and
  * set_params, because CMS makes the originator's key of the recipient's curve (cms_ec.c) by
  * EVP_PKEY_copy_parameters and EVP_PKEY_set1_encoded_public_key. */
 
@@ -15,7 +16,7 @@
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 
-static OSSL_FUNC_keymgmt_new_fn ec_new;
+static OSSL_FUNC_keymgmt_new_fn key_new;
 static OSSL_FUNC_keymgmt_load_fn key_load;
 static OSSL_FUNC_keymgmt_free_fn key_free;
 static OSSL_FUNC_keymgmt_has_fn key_has;
@@ -28,7 +29,7 @@ static OSSL_FUNC_keymgmt_import_fn ec_import;
 static OSSL_FUNC_keymgmt_dup_fn key_dup;
 
 static void *
-ec_new(void *context)
+key_new(void *context)
 {
   return provider_key_object_new(context);
 }
@@ -231,6 +232,8 @@ ec_set_group(ProviderKey *key, const OSSL_PARAM params[])
   return 1;
 }
 
+/* A peer may come with its private half (EVP_PKEY_derive_set_peer exports all there is); that
+ * half is passed over. */
 static int
 ec_import(void *keydata, int selection, const OSSL_PARAM params[])
 {
@@ -238,8 +241,7 @@ ec_import(void *keydata, int selection, const OSSL_PARAM params[])
   const void *point = NULL;
   size_t length = 0;
   const OSSL_PARAM *public = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PUB_KEY);
-  if (provider_key_object_has_private(key) ||
-      OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PRIV_KEY) || !ec_set_group(key, params))
+  if (provider_key_object_has_private(key) || !ec_set_group(key, params))
     return 0;
   if (!(selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY))
     return 1;
@@ -315,7 +317,8 @@ ec_operation_name(int operation)
 }
 
 #define COMMON_FUNCTIONS                                               \
-  PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_LOAD, key_load),                 \
+  PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_NEW, key_new),                   \
+      PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_LOAD, key_load),             \
       PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free),             \
       PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has),               \
       PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match),           \
@@ -335,7 +338,6 @@ static const OSSL_DISPATCH rsa_functions[] = {
 
 static const OSSL_DISPATCH ec_functions[] = {
   COMMON_FUNCTIONS,
-  PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_NEW, ec_new),
   PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, ec_gettable),
   PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_SET_PARAMS, ec_set_params),
   PROVIDER_FUNCTION(OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS, ec_settable),

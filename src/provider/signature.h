@@ -24,7 +24,7 @@ int provider_signature_set_hash(ProviderSignature *signature, const char *name);
 /* DER of the AlgorithmIdentifier; NULL when there is none. Free with OPENSSL_free(). */
 unsigned char *provider_signature_algorithm(const ProviderSignature *signature, int *ret_length);
 
-int provider_signature_get_params(void *signature, OSSL_PARAM params[]);
-int provider_signature_set_params(void *signature, const OSSL_PARAM params[]);
+int provider_signature_get_params(void *data, OSSL_PARAM params[]);
+int provider_signature_set_params(void *data, const OSSL_PARAM params[]);
 const OSSL_PARAM *provider_signature_gettable(void *signature, void *context);
 const OSSL_PARAM *provider_signature_settable(void *signature, void *context);

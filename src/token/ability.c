@@ -37,11 +37,13 @@ get_mechanisms(Token *token, GArray **ret_types)
     rv = CKR_FUNCTION_FAILED;
   if (rv != CKR_OK)
     return rv;
-  g_autoptr(GArray) types = g_array_sized_new(FALSE, TRUE, sizeof(CK_MECHANISM_TYPE), (guint)count + 1);
+  g_autoptr(GArray) types =
+      g_array_sized_new(FALSE, TRUE, sizeof(CK_MECHANISM_TYPE), (guint)count + 1);
   g_array_set_size(types, (guint)count);
   CK_ULONG found = count;
-  rv = count ? f->C_GetMechanismList(token->slot, (CK_MECHANISM_TYPE *)(gpointer)types->data, &found)
-             : CKR_OK;
+  rv = count
+           ? f->C_GetMechanismList(token->slot, (CK_MECHANISM_TYPE *)(gpointer)types->data, &found)
+           : CKR_OK;
   if (rv != CKR_OK || found > count)
     return rv == CKR_OK ? CKR_FUNCTION_FAILED : rv;
   g_array_set_size(types, (guint)found);
@@ -72,7 +74,7 @@ token_abilities(Token *token, GPtrArray *ret_names, guint32 *ret_abilities, GErr
 {
   const BaseProfile *profile = token->module->profile;
   g_autoptr(GArray) types = NULL;
-  guint32 abilities = token->info.flags & CKF_WRITE_PROTECTED ? 0u : WIRE_CAN_WRITE;
+  guint32 abilities = atomic_load(&token->flags) & CKF_WRITE_PROTECTED ? 0u : WIRE_CAN_WRITE;
 
   CK_RV rv = get_mechanisms(token, &types);
   if (rv != CKR_OK)
@@ -88,7 +90,7 @@ token_abilities(Token *token, GPtrArray *ret_names, guint32 *ret_abilities, GErr
     abilities |= WIRE_CAN_OAEP; /* the padding is done here (decrypt.c) */
   if (g_strcmp0(profile->wrap, "no") == 0)
     abilities &= ~(guint32)WIRE_CAN_WRAP;
-  if (token->info.flags & CKF_WRITE_PROTECTED)
+  if (atomic_load(&token->flags) & CKF_WRITE_PROTECTED)
     abilities &= ~(guint32)(WIRE_CAN_RSA | WIRE_CAN_EC | WIRE_CAN_ED25519);
   *ret_abilities = abilities;
   return TRUE;

@@ -25,5 +25,3 @@ GBytes *token_attribute_bytes(Token *token, CK_SESSION_HANDLE session, CK_OBJECT
 /* All objects that fit; (element-type CK_OBJECT_HANDLE). Takes no lock: the caller holds token->objects. */
 CK_RV token_find_all(Token *token, CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes,
                      CK_ULONG count, GArray **ret_handles);
-CK_RV token_find_class(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_CLASS class,
-                       GArray **ret_handles);

@@ -43,12 +43,10 @@ key_new(const TokenEntry *entry, const TokenSpki *facts)
 /* ---- the keys that operations use ---- */
 
 static void
-hide_key(gpointer name, gpointer value, gpointer epoch)
+hide_key(TokenKey *key, guint epoch)
 {
-  TokenKey *key = value;
-  (void)name;
   atomic_store(&key->handle, CK_INVALID_HANDLE);
-  atomic_store(&key->epoch, GPOINTER_TO_UINT(epoch));
+  atomic_store(&key->epoch, epoch);
 }
 
 static void
@@ -63,7 +61,7 @@ publish_key_locked(Token *token, const TokenEntry *entry, guint epoch, GHashTabl
     g_hash_table_insert(token->keys, key->name, key);
   }
   if (!g_hash_table_add(seen, key->name))
-    return; /* the same key twice: the first one serves */
+    return;                                  /* the same key twice: the first one serves */
   atomic_store(&key->handle, entry->handle); /* before the epoch: readers look at that first */
   atomic_store(&key->flags, entry->flags);
   atomic_store(&key->epoch, epoch);
@@ -83,7 +81,7 @@ publish(Token *token, const TokenListing *listing, guint epoch)
   g_hash_table_iter_init(&iter, token->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value))
     if (!g_hash_table_contains(seen, ((TokenKey *)value)->name))
-      hide_key(NULL, value, GUINT_TO_POINTER(epoch));
+      hide_key(value, epoch);
   g_mutex_unlock(&token->lock);
 }
 
@@ -181,8 +179,8 @@ object_of_key(const TokenEntry *entry)
   object->id = g_bytes_ref(entry->id);
   object->bytes = entry->spki ? g_bytes_ref(entry->spki) : g_bytes_new(NULL, 0);
   object->flags = entry->flags;
-  object->key_kind = facts.kind == BASE_KEY_OTHER ? g_strdup("other")
-                                                  : base_key_kind_text(facts.kind, facts.bits);
+  object->key_kind =
+      facts.kind == BASE_KEY_OTHER ? g_strdup("other") : base_key_kind_text(facts.kind, facts.bits);
   return object;
 }
 

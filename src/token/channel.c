@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "token/host.h"
-
 #include "base/log.h"
+#include "token/host.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -32,7 +31,7 @@ typedef struct {
   atomic_uint failed;
   guint8 *in;
   gsize in_size;
-  gsize have; /* bytes in `in` */
+  gsize have;  /* bytes in `in` */
   guint8 *out; /* WIRE_HEADER_SIZE + TOKEN_RESULT_MAX, locked in memory */
 } Channel;
 
@@ -285,8 +284,7 @@ channel_new(TokenChannels *channels, Token *token, TokenKey *key, int fd)
   channel->watch = token_watch_new();
   channel->in_size = BUFFER_FIRST;
   channel->in = g_malloc(channel->in_size);
-  gpointer out =
-      mmap(NULL, OUT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  gpointer out = mmap(NULL, OUT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (out == MAP_FAILED)
     g_error("out of memory");
   mlock(out, OUT_SIZE); /* session keys pass through; where the limit is low, wiping must do */
@@ -336,7 +334,8 @@ token_channels_close(TokenChannels *channels, Token *token)
   for (guint i = 0; i < channels->open->len; i++) {
     Channel *channel = channels->open->pdata[i];
     if (channel->token == token)
-      shutdown(channel->fd, SHUT_RD); /* an answer under way still goes out; then its thread ends it */
+      shutdown(channel->fd,
+               SHUT_RD); /* an answer under way still goes out; then its thread ends it */
   }
   g_mutex_unlock(&channels->lock);
 }

@@ -24,8 +24,8 @@ token_decrypt_check(const TokenOperate *ask, GError **error)
                           operation->data_length, ask->key->modulus_length);
   if (operation->mechanism == WIRE_RSA_PKCS1 &&
       (operation->wanted < 1 || operation->wanted > SESSION_KEY_MAX))
-    return base_error_set(error, SIGNET_ERROR_USAGE, "say how long the session key is: 1 to %d bytes",
-                          SESSION_KEY_MAX);
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "say how long the session key is: 1 to %d bytes", SESSION_KEY_MAX);
   return TRUE;
 }
 

@@ -262,7 +262,7 @@ read_rsa(TokenSpki *facts)
 static int
 curve_bits(BaseKeyKind kind)
 {
-  return kind == BASE_KEY_EC_P521 ? 521
+  return kind == BASE_KEY_EC_P521   ? 521
          : kind == BASE_KEY_ED25519 ? 255
                                     : (int)token_curve_field(kind) * 8;
 }

@@ -41,9 +41,9 @@ token_derive_check(const TokenOperate *ask, GError **error)
                           "the other side's key is no uncompressed point of this key's curve");
   EC_POINT *point = group ? EC_POINT_new(group) : NULL;
   if (point)
-    on_curve = EC_POINT_oct2point(group, point, operation->data, operation->data_length, NULL) == 1 &&
-               EC_POINT_is_on_curve(group, point, NULL) == 1 &&
-               !EC_POINT_is_at_infinity(group, point);
+    on_curve =
+        EC_POINT_oct2point(group, point, operation->data, operation->data_length, NULL) == 1 &&
+        EC_POINT_is_on_curve(group, point, NULL) == 1 && !EC_POINT_is_at_infinity(group, point);
   EC_POINT_free(point);
   if (on_curve)
     return TRUE;
@@ -62,8 +62,8 @@ derive_once(TokenRun *run, int form, CK_OBJECT_HANDLE *ret_secret)
   CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
   CK_ULONG field = run->ask->key->field_length;
   CK_ATTRIBUTE template[] = {
-    { CKA_CLASS, &class, sizeof class }, { CKA_KEY_TYPE, &type, sizeof type },
-    { CKA_TOKEN, &no, sizeof no },       { CKA_SENSITIVE, &no, sizeof no },
+    { CKA_CLASS, &class, sizeof class },   { CKA_KEY_TYPE, &type, sizeof type },
+    { CKA_TOKEN, &no, sizeof no },         { CKA_SENSITIVE, &no, sizeof no },
     { CKA_EXTRACTABLE, &yes, sizeof yes }, { CKA_VALUE_LEN, &field, sizeof field },
   };
 

@@ -214,8 +214,8 @@ static WireObject *
 describe(Making *making, GError **error)
 {
   g_autoptr(TokenListing) listing = NULL;
-  CK_RV rv = token_listing_read_key(making->token, making->session, making->public,
-                                    making->private, &listing);
+  CK_RV rv = token_listing_read_key(making->token, making->session, making->public, making->private,
+                                    &listing);
   TokenEntry *entry = rv == CKR_OK ? listing->privates->pdata[0] : NULL;
   TokenSpki facts;
 

@@ -36,7 +36,8 @@ typedef struct {
 void token_host_run(TokenHost *host, int fd) G_GNUC_NORETURN;
 
 /* An answer or notice; the process ends when the broker takes none. */
-void token_host_send(TokenHost *host, guint16 kind, guint32 serial, gconstpointer body, gsize length);
+void token_host_send(TokenHost *host, guint16 kind, guint32 serial, gconstpointer body,
+                     gsize length);
 void token_host_send_error(TokenHost *host, guint32 serial, const GError *error);
 
 extern const TokenEvents token_host_events;
@@ -45,7 +46,8 @@ extern const TokenEvents token_host_events;
 
 /* TRUE: `kind` is a request about a token, whose slot and generation begin its body. */
 gboolean token_request_known(guint16 kind, gboolean *ret_about_token, gboolean *ret_needs_module);
-guint token_request_deadline(TokenHost *host, guint16 kind); /* milliseconds, where the broker names none */
+guint token_request_deadline(TokenHost *host,
+                             guint16 kind); /* milliseconds, where the broker names none */
 /* Does the request and answers it. */
 void token_request_do(TokenJob *job);
 

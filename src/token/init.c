@@ -8,7 +8,7 @@
 static gboolean
 is_initialised(Token *token)
 {
-  return (token->info.flags & CKF_TOKEN_INITIALIZED) != 0;
+  return (atomic_load(&token->flags) & CKF_TOKEN_INITIALIZED) != 0;
 }
 
 static Token *
@@ -39,8 +39,7 @@ check(Token *token, const TokenInit *ask, GError **error)
     return base_error_set(error, SIGNET_ERROR_REFUSED,
                           "the token \"%s\" is in use; initialising it would erase it", label);
   }
-  return token_check_pin(token, &now, ask->so, error) &&
-         token_check_pin(token, &now, ask->pin, error);
+  return token_check_pin(&now, ask->so, error) && token_check_pin(&now, ask->pin, error);
 }
 
 static gboolean
@@ -55,7 +54,8 @@ init_token(Token *token, const TokenInit *ask, GError **error)
   CK_RV rv = token->module->f->C_InitToken(token->slot, base_secret_bytes(ask->so),
                                            base_secret_length(ask->so), label);
   g_rw_lock_reader_unlock(&token->module->slots_lock);
-  return rv == CKR_OK || token_rv_set(error, rv, "the token \"%s\" was not initialised", ask->label);
+  return rv == CKR_OK ||
+         token_rv_set(error, rv, "the token \"%s\" was not initialised", ask->label);
 }
 
 /* The initialised token, wherever its slot now is: SoftHSM and others give it a new one. In its
@@ -70,7 +70,7 @@ find_again(TokenModule *module, CK_SLOT_ID slot, const char *label, GHashTable *
     Token *token = tokens->pdata[i];
     g_autofree char *its = token_label(token);
     if (!is_initialised(token) || !g_str_equal(its, label) ||
-        (token->info.flags & CKF_USER_PIN_INITIALIZED) ||
+        (atomic_load(&token->flags) & CKF_USER_PIN_INITIALIZED) ||
         g_hash_table_contains(before, GUINT_TO_POINTER(token->generation)))
       continue;
     if (!found || token->slot == slot)

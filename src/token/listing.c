@@ -72,171 +72,180 @@ entry_new(CK_OBJECT_HANDLE handle, const CK_ATTRIBUTE *id, const CK_ATTRIBUTE *l
   return entry;
 }
 
-static CK_RV
-read_rsa(Token *token, CK_SESSION_HANDLE session, TokenEntry *entry)
-{
-  guint8 modulus[TOKEN_MODULUS_MAX], exponent[EXPONENT_MAX];
-  CK_ATTRIBUTE attributes[] = { { CKA_MODULUS, modulus, sizeof modulus },
-                                { CKA_PUBLIC_EXPONENT, exponent, sizeof exponent } };
-  CK_RV rv = token_attributes_read(token, session, entry->handle, attributes, 2);
-  if (rv == CKR_OK && token_attribute_there(&attributes[0], sizeof modulus) &&
-      token_attribute_there(&attributes[1], sizeof exponent))
-    set_spki(entry, token_spki_rsa(modulus, attributes[0].ulValueLen, exponent,
-                                   attributes[1].ulValueLen));
-  return rv;
-}
-
-/* A private key has no CKA_EC_POINT by the standard; some modules (OpenSC) give it all the
- * same, so it is asked for one on its own when nothing else tells (read_point). */
-static CK_RV
-read_ec(Token *token, CK_SESSION_HANDLE session, TokenEntry *entry, gboolean with_point)
-{
-  guint8 params[PARAMS_MAX], point[POINT_MAX];
-  CK_ATTRIBUTE attributes[] = { { CKA_EC_PARAMS, params, sizeof params },
-                                { CKA_EC_POINT, point, sizeof point } };
-  CK_RV rv =
-      token_attributes_read(token, session, entry->handle, attributes, with_point ? 2 : 1);
-  if (rv != CKR_OK || !token_attribute_there(&attributes[0], sizeof params))
-    return rv;
-  entry->curve = token_curve(params, attributes[0].ulValueLen);
-  if (with_point && token_attribute_there(&attributes[1], sizeof point))
-    set_spki(entry,
-             token_spki_ec(params, attributes[0].ulValueLen, point, attributes[1].ulValueLen));
-  return CKR_OK;
-}
-
-static CK_RV
-read_public_part(Token *token, CK_SESSION_HANDLE session, TokenEntry *entry, gboolean with_point)
-{
-  if (entry->type == CKK_RSA)
-    return read_rsa(token, session, entry);
-  if (entry->type == CKK_EC || entry->type == CKK_EC_EDWARDS)
-    return read_ec(token, session, entry, with_point);
-  return CKR_OK;
-}
-
-/* Attribute, the flag that it gives, and what counts when the module does not say. */
-typedef struct {
+/* Attribute and the flag that it gives, on a private key and on a public one. */
+static const struct {
   CK_ATTRIBUTE_TYPE type;
-  guint32 flag;
-} FlagRow;
-
-static const FlagRow private_flags[] = {
-  { CKA_SIGN, WIRE_KEY_SIGN },
-  { CKA_DECRYPT, WIRE_KEY_DECRYPT },
-  { CKA_UNWRAP, WIRE_KEY_DECRYPT },
-  { CKA_DERIVE, WIRE_KEY_DERIVE },
-  { CKA_EXTRACTABLE, WIRE_KEY_EXTRACTABLE },
-  { CKA_SENSITIVE, WIRE_KEY_SENSITIVE },
-  { CKA_LOCAL, WIRE_KEY_LOCAL },
-  { CKA_NEVER_EXTRACTABLE, WIRE_KEY_NEVER_EXTRACTABLE },
-  { CKA_ALWAYS_AUTHENTICATE, WIRE_KEY_ALWAYS_AUTH },
+  guint32 private;
+  guint32 public;
+} flag_table[] = {
+  { CKA_SIGN, WIRE_KEY_SIGN, 0 },
+  { CKA_VERIFY, 0, WIRE_KEY_SIGN },
+  { CKA_DECRYPT, WIRE_KEY_DECRYPT, 0 },
+  { CKA_UNWRAP, WIRE_KEY_DECRYPT, 0 },
+  { CKA_ENCRYPT, 0, WIRE_KEY_DECRYPT },
+  { CKA_WRAP, 0, WIRE_KEY_DECRYPT },
+  { CKA_DERIVE, WIRE_KEY_DERIVE, WIRE_KEY_DERIVE },
+  { CKA_LOCAL, WIRE_KEY_LOCAL, WIRE_KEY_LOCAL },
+  { CKA_EXTRACTABLE, WIRE_KEY_EXTRACTABLE, 0 },
+  { CKA_SENSITIVE, WIRE_KEY_SENSITIVE, 0 },
+  { CKA_NEVER_EXTRACTABLE, WIRE_KEY_NEVER_EXTRACTABLE, 0 },
+  { CKA_ALWAYS_AUTHENTICATE, WIRE_KEY_ALWAYS_AUTH, 0 },
 };
 
-static const FlagRow public_flags[] = {
-  { CKA_VERIFY, WIRE_KEY_SIGN },
-  { CKA_ENCRYPT, WIRE_KEY_DECRYPT },
-  { CKA_WRAP, WIRE_KEY_DECRYPT },
-  { CKA_DERIVE, WIRE_KEY_DERIVE },
-  { CKA_LOCAL, WIRE_KEY_LOCAL },
-};
+enum { CLASS, TYPE, ID, LABEL, MODULUS, EXPONENT, PARAMS, POINT, FLAGS };
+#define ATTRIBUTES (FLAGS + G_N_ELEMENTS(flag_table))
 
-static CK_RV
-read_key(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle, gboolean private,
-         TokenEntry **ret_entry)
+/* Room for whatever an object of any class answers. Never CKA_VALUE: that of a key is not
+ * wanted here. */
+typedef struct {
+  CK_OBJECT_CLASS class;
+  CK_KEY_TYPE type;
+  CK_BYTE id[TOKEN_ID_MAX];
+  CK_BYTE label[TOKEN_TEXT_MAX];
+  CK_BYTE modulus[TOKEN_MODULUS_MAX];
+  CK_BYTE exponent[EXPONENT_MAX];
+  CK_BYTE params[PARAMS_MAX];
+  CK_BYTE point[POINT_MAX];
+  CK_BBOOL flags[G_N_ELEMENTS(flag_table)];
+  CK_ATTRIBUTE rows[ATTRIBUTES];
+} Object;
+
+static void
+object_prepare(Object *object)
 {
-  const FlagRow *rows = private ? private_flags : public_flags;
-  gsize n_rows = private ? G_N_ELEMENTS(private_flags) : G_N_ELEMENTS(public_flags);
-  CK_KEY_TYPE type = CK_UNAVAILABLE_INFORMATION;
-  CK_BYTE id[TOKEN_ID_MAX], label[TOKEN_TEXT_MAX];
-  CK_BBOOL bools[G_N_ELEMENTS(private_flags)] = { CK_FALSE };
-  CK_ATTRIBUTE attributes[3 + G_N_ELEMENTS(private_flags)] = {
-    { CKA_KEY_TYPE, &type, sizeof type },
-    { CKA_ID, id, sizeof id },
-    { CKA_LABEL, label, sizeof label },
+  const CK_ATTRIBUTE rows[FLAGS] = {
+    [CLASS] = { CKA_CLASS, &object->class, sizeof object->class },
+    [TYPE] = { CKA_KEY_TYPE, &object->type, sizeof object->type },
+    [ID] = { CKA_ID, object->id, sizeof object->id },
+    [LABEL] = { CKA_LABEL, object->label, sizeof object->label },
+    [MODULUS] = { CKA_MODULUS, object->modulus, sizeof object->modulus },
+    [EXPONENT] = { CKA_PUBLIC_EXPONENT, object->exponent, sizeof object->exponent },
+    [PARAMS] = { CKA_EC_PARAMS, object->params, sizeof object->params },
+    [POINT] = { CKA_EC_POINT, object->point, sizeof object->point },
   };
-
-  for (gsize i = 0; i < n_rows; i++)
-    attributes[3 + i] = (CK_ATTRIBUTE){ rows[i].type, &bools[i], sizeof bools[i] };
-  CK_RV rv = token_attributes_read(token, session, handle, attributes, 3 + n_rows);
-  if (rv != CKR_OK)
-    return rv;
-  g_autoptr(TokenEntry) entry = entry_new(handle, &attributes[1], &attributes[2]);
-  entry->type = token_attribute_ulong(&attributes[0]);
-  for (gsize i = 0; i < n_rows; i++)
-    if (token_attribute_bool(&attributes[3 + i], FALSE))
-      entry->flags |= rows[i].flag;
-  rv = read_public_part(token, session, entry, !private);
-  if (rv == CKR_OK)
-    *ret_entry = g_steal_pointer(&entry);
-  return rv;
+  memcpy(object->rows, rows, sizeof rows);
+  for (gsize i = 0; i < G_N_ELEMENTS(flag_table); i++)
+    object->rows[FLAGS + i] =
+        (CK_ATTRIBUTE){ flag_table[i].type, &object->flags[i], sizeof object->flags[i] };
 }
 
-static CK_RV
-read_certificate(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
-                 TokenEntry **ret_entry)
+static gboolean
+has(const Object *object, int row)
+{
+  return object->rows[row].ulValueLen != CK_UNAVAILABLE_INFORMATION;
+}
+
+/* Modules set what nobody asked for to true (SoftHSM: CKA_UNWRAP of EC keys); a kind of key
+ * does only so much. */
+static guint32
+flags_of_type(CK_KEY_TYPE type, guint32 flags)
+{
+  if (type == CKK_RSA)
+    return flags & ~(guint32)WIRE_KEY_DERIVE;
+  if (type == CKK_EC)
+    return flags & ~(guint32)WIRE_KEY_DECRYPT;
+  return flags & ~(guint32)(WIRE_KEY_DECRYPT | WIRE_KEY_DERIVE);
+}
+
+/* A private EC key has no CKA_EC_POINT by the standard; some modules (OpenSC) give it one. */
+static TokenEntry *
+key_of(const Object *object, CK_OBJECT_HANDLE handle)
+{
+  TokenEntry *entry = entry_new(handle, &object->rows[ID], &object->rows[LABEL]);
+  const CK_ATTRIBUTE *rows = object->rows;
+
+  entry->type = token_attribute_ulong(&rows[TYPE]);
+  for (gsize i = 0; i < G_N_ELEMENTS(flag_table); i++)
+    if (token_attribute_bool(&rows[FLAGS + i], FALSE))
+      entry->flags |=
+          object->class == CKO_PRIVATE_KEY ? flag_table[i].private : flag_table[i].public;
+  entry->flags = flags_of_type(entry->type, entry->flags);
+  if (entry->type == CKK_RSA && has(object, MODULUS) && has(object, EXPONENT))
+    set_spki(entry, token_spki_rsa(object->modulus, rows[MODULUS].ulValueLen, object->exponent,
+                                   rows[EXPONENT].ulValueLen));
+  if ((entry->type != CKK_EC && entry->type != CKK_EC_EDWARDS) || !has(object, PARAMS))
+    return entry;
+  entry->curve = token_curve(object->params, rows[PARAMS].ulValueLen);
+  if (has(object, POINT))
+    set_spki(entry, token_spki_ec(object->params, rows[PARAMS].ulValueLen, object->point,
+                                  rows[POINT].ulValueLen));
+  return entry;
+}
+
+/* NULL: none for mail, or broken. */
+static TokenEntry *
+certificate_of(Token *token, CK_SESSION_HANDLE session, const Object *object,
+               CK_OBJECT_HANDLE handle)
 {
   CK_CERTIFICATE_TYPE type = CK_UNAVAILABLE_INFORMATION;
-  CK_BYTE id[TOKEN_ID_MAX], label[TOKEN_TEXT_MAX], value[CERTIFICATE_USUAL];
-  CK_ATTRIBUTE attributes[] = { { CKA_CERTIFICATE_TYPE, &type, sizeof type },
-                                { CKA_ID, id, sizeof id },
-                                { CKA_LABEL, label, sizeof label },
-                                { CKA_VALUE, value, sizeof value } };
-  CK_RV rv =
-      token_attributes_read(token, session, handle, attributes, G_N_ELEMENTS(attributes));
-  if (rv != CKR_OK)
-    return rv;
-  CK_ULONG kind = token_attribute_ulong(&attributes[0]);
+  CK_BYTE value[CERTIFICATE_USUAL];
+  CK_ATTRIBUTE rows[] = { { CKA_CERTIFICATE_TYPE, &type, sizeof type },
+                          { CKA_VALUE, value, sizeof value } };
+  g_autoptr(TokenEntry) entry = entry_new(handle, &object->rows[ID], &object->rows[LABEL]);
+  gsize length = 0;
+
+  if (token_attributes_read(token, session, handle, rows, G_N_ELEMENTS(rows)) != CKR_OK)
+    return NULL;
+  CK_ULONG kind = token_attribute_ulong(&rows[0]);
   if (kind != CKC_X_509 && kind != CK_UNAVAILABLE_INFORMATION)
-    return CKR_OK; /* attribute and WTLS certificates are not for mail */
-  g_autoptr(TokenEntry) entry = entry_new(handle, &attributes[1], &attributes[2]);
-  if (token_attribute_there(&attributes[3], sizeof value))
-    entry->der = g_bytes_new(value, attributes[3].ulValueLen);
+    return NULL; /* attribute and WTLS certificates */
+  if (token_attribute_there(&rows[1], sizeof value))
+    entry->der = g_bytes_new(value, rows[1].ulValueLen);
   else
     entry->der = token_attribute_bytes(token, session, handle, CKA_VALUE, WIRE_CERTIFICATE_MAX);
-  gsize length = 0;
   const guint8 *der = entry->der ? g_bytes_get_data(entry->der, &length) : NULL;
   set_spki(entry, der ? token_spki_of_certificate(der, length) : NULL);
-  if (entry->spki)
-    *ret_entry = g_steal_pointer(&entry);
+  return entry->spki ? g_steal_pointer(&entry) : NULL;
+}
+
+/* Files one object under its class. One that cannot be read is left out with a note: a single
+ * broken object must not take the token away from a person. */
+static CK_RV
+read_object(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle, TokenListing *listing)
+{
+  Object object;
+  TokenEntry *certificate = NULL;
+
+  object_prepare(&object);
+  CK_RV rv = token_attributes_read(token, session, handle, object.rows, ATTRIBUTES);
+  if (rv == CKR_OBJECT_HANDLE_INVALID) /* that one was just removed */
+    return CKR_OK;
+  if (rv != CKR_OK || !has(&object, CLASS)) {
+    base_log("an object on the token is left out: %s",
+             rv == CKR_OK ? "it tells no class" : token_rv_name(rv));
+    return token_rv_is_loss(rv) ? rv : CKR_OK;
+  }
+  switch (token_attribute_ulong(&object.rows[CLASS])) {
+  case CKO_PRIVATE_KEY:
+    g_ptr_array_add(listing->privates, key_of(&object, handle));
+    break;
+  case CKO_PUBLIC_KEY:
+    g_ptr_array_add(listing->publics, key_of(&object, handle));
+    break;
+  case CKO_CERTIFICATE:
+    certificate = certificate_of(token, session, &object, handle);
+    if (certificate)
+      g_ptr_array_add(listing->certificates, certificate);
+    else
+      base_log("a certificate on the token is left out: it is malformed");
+    break;
+  default: /* data, secret keys, mechanisms */
+    break;
+  }
   return CKR_OK;
 }
 
-/* Reads all objects of one class. One that cannot be read is left out with a note: a single
- * broken object must not take the token away from a person. */
-static CK_RV
-read_class(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_CLASS class, GPtrArray *entries)
-{
-  g_autoptr(GArray) handles = NULL;
-  CK_RV rv = token_find_class(token, session, class, &handles);
-
-  for (guint i = 0; rv == CKR_OK && i < handles->len; i++) {
-    CK_OBJECT_HANDLE handle = g_array_index(handles, CK_OBJECT_HANDLE, i);
-    TokenEntry *entry = NULL;
-    CK_RV one = class == CKO_CERTIFICATE
-                    ? read_certificate(token, session, handle, &entry)
-                    : read_key(token, session, handle, class == CKO_PRIVATE_KEY, &entry);
-    if (token_rv_is_loss(one) && one != CKR_OBJECT_HANDLE_INVALID) /* that one was just removed */
-      return one;
-    if (entry)
-      g_ptr_array_add(entries, entry);
-    else
-      base_log("an object of class %lu on the token is left out: %s", class,
-               one == CKR_OK ? "it is malformed" : token_rv_name(one));
-  }
-  return rv;
-}
-
+/* One find and one C_GetAttributeValue for each object: SoftHSM 2.6.1 opens two files per object
+ * in each, whatever is asked. */
 CK_RV
 token_listing_read(Token *token, CK_SESSION_HANDLE session, TokenListing **ret_listing)
 {
   g_autoptr(TokenListing) listing = listing_new();
-  CK_RV rv = read_class(token, session, CKO_PRIVATE_KEY, listing->privates);
+  g_autoptr(GArray) handles = NULL;
+  CK_RV rv = token_find_all(token, session, NULL, 0, &handles);
 
-  if (rv == CKR_OK)
-    rv = read_class(token, session, CKO_PUBLIC_KEY, listing->publics);
-  if (rv == CKR_OK)
-    rv = read_class(token, session, CKO_CERTIFICATE, listing->certificates);
+  for (guint i = 0; rv == CKR_OK && i < handles->len; i++)
+    rv = read_object(token, session, g_array_index(handles, CK_OBJECT_HANDLE, i), listing);
   if (rv == CKR_OK)
     *ret_listing = g_steal_pointer(&listing);
   return rv;
@@ -247,20 +256,18 @@ token_listing_read_key(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
                        CK_OBJECT_HANDLE private, TokenListing **ret_listing)
 {
   g_autoptr(TokenListing) listing = listing_new();
-  TokenEntry *entry = NULL;
+  CK_RV rv = read_object(token, session, public, listing);
 
-  CK_RV rv = read_key(token, session, public, FALSE, &entry);
+  if (rv == CKR_OK)
+    rv = read_object(token, session, private, listing);
+  if (rv == CKR_OK && (!listing->publics->len || !listing->privates->len))
+    rv = CKR_FUNCTION_FAILED;
   if (rv != CKR_OK)
     return rv;
-  g_ptr_array_add(listing->publics, entry);
-  GBytes *spki = entry->spki;
-  entry = NULL;
-  rv = read_key(token, session, private, TRUE, &entry);
-  if (rv != CKR_OK)
-    return rv;
-  g_ptr_array_add(listing->privates, entry);
-  if (!entry->spki && spki)
-    set_spki(entry, g_bytes_ref(spki));
+  TokenEntry *entry = listing->privates->pdata[0];
+  TokenEntry *other = listing->publics->pdata[0];
+  if (!entry->spki && other->spki)
+    set_spki(entry, g_bytes_ref(other->spki));
   *ret_listing = g_steal_pointer(&listing);
   return CKR_OK;
 }
@@ -293,8 +300,8 @@ take_from(TokenEntry *entry, const TokenEntry *other)
 static GHashTable *
 index_by_id(GPtrArray *entries)
 {
-  GHashTable *index = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, NULL,
-                                            (GDestroyNotify)g_ptr_array_unref);
+  GHashTable *index =
+      g_hash_table_new_full(g_bytes_hash, g_bytes_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
   for (guint i = 0; i < entries->len; i++) {
     TokenEntry *entry = entries->pdata[i];
     if (!g_bytes_get_size(entry->id))
@@ -319,12 +326,10 @@ pair_by_id(TokenEntry *entry, GHashTable *index)
   return FALSE;
 }
 
-/* The key's own attributes: CKA_EC_POINT where a module gives it, CKA_PUBLIC_KEY_INFO (v2.40 4.9.1). */
+/* CKA_PUBLIC_KEY_INFO, v2.40 4.9.1. */
 static gboolean
 pair_by_itself(Token *token, CK_SESSION_HANDLE session, TokenEntry *entry)
 {
-  if (entry->type != CKK_RSA && read_ec(token, session, entry, TRUE) == CKR_OK && entry->spki)
-    return TRUE;
   g_autoptr(GBytes) spki =
       token_attribute_bytes(token, session, entry->handle, CKA_PUBLIC_KEY_INFO, 4096);
   if (!fits(entry, spki))

@@ -11,11 +11,11 @@ typedef struct {
   CK_KEY_TYPE type;
   GBytes *id; /* may be empty, never NULL */
   char *label;
-  guint32 flags;      /* keys: WireKeyFlags */
-  BaseKeyKind curve;  /* EC keys: of CKA_EC_PARAMS */
-  GBytes *spki;       /* (nullable) */
-  char *name;         /* (nullable) key name of `spki` */
-  GBytes *der;        /* certificates */
+  guint32 flags;     /* keys: WireKeyFlags */
+  BaseKeyKind curve; /* EC keys: of CKA_EC_PARAMS */
+  GBytes *spki;      /* (nullable) */
+  char *name;        /* (nullable) key name of `spki` */
+  GBytes *der;       /* certificates */
 } TokenEntry;
 
 typedef struct {
@@ -34,6 +34,7 @@ CK_RV token_listing_read_key(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_
 void token_listing_free(TokenListing *listing);
 
 /* Reads with a session of the pool, locked and once more after a loss. */
-TokenListing *token_listing_get(Token *token, BaseDeadline deadline, guint *ret_epoch, GError **error);
+TokenListing *token_listing_get(Token *token, BaseDeadline deadline, guint *ret_epoch,
+                                GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TokenListing, token_listing_free)

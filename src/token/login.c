@@ -23,26 +23,26 @@ tell_changed(Token *token)
 gboolean
 token_needs_login(Token *token)
 {
-  return (token->info.flags & CKF_LOGIN_REQUIRED) && !atomic_load(&token->logged_in);
+  return (atomic_load(&token->flags) & CKF_LOGIN_REQUIRED) && !atomic_load(&token->logged_in);
 }
 
 gboolean
 token_locked_error(Token *token, GError **error)
 {
   g_autofree char *label = token_label(token);
-  if (!(token->info.flags & CKF_USER_PIN_INITIALIZED))
-    return base_error_set(error, SIGNET_ERROR_PIN_NOT_SET, "the token \"%s\" has no PIN yet", label);
+  if (!(atomic_load(&token->flags) & CKF_USER_PIN_INITIALIZED))
+    return base_error_set(error, SIGNET_ERROR_PIN_NOT_SET, "the token \"%s\" has no PIN yet",
+                          label);
   return base_error_set(error, SIGNET_ERROR_PIN_REQUIRED, "the token \"%s\" is locked", label);
 }
 
 gboolean
-token_check_pin(Token *token, const CK_TOKEN_INFO *info, BaseSecret *pin, GError **error)
+token_check_pin(const CK_TOKEN_INFO *info, BaseSecret *pin, GError **error)
 {
   gsize length = base_secret_length(pin);
   CK_ULONG max = info->ulMaxPinLen;
   CK_ULONG min = info->ulMinPinLen;
 
-  (void)token;
   if (max == CK_UNAVAILABLE_INFORMATION || max == 0 || max > WIRE_PIN_MAX)
     max = WIRE_PIN_MAX;
   if (min == CK_UNAVAILABLE_INFORMATION || min > max)
@@ -56,15 +56,6 @@ token_check_pin(Token *token, const CK_TOKEN_INFO *info, BaseSecret *pin, GError
                         MAX(min, 1), max);
 }
 
-static CK_TOKEN_INFO
-info_of(Token *token)
-{
-  g_mutex_lock(&token->lock);
-  CK_TOKEN_INFO info = token->info;
-  g_mutex_unlock(&token->lock);
-  return info;
-}
-
 /* The error of a PIN that was tried, with what the flags tell about the tries left. */
 static gboolean
 pin_failed(Token *token, gboolean so, CK_RV rv, const char *what, GError **error)
@@ -73,7 +64,7 @@ pin_failed(Token *token, gboolean so, CK_RV rv, const char *what, GError **error
   g_autofree char *label = token_label(token);
 
   token_refresh(token);
-  CK_TOKEN_INFO info = info_of(token);
+  CK_TOKEN_INFO info = token_info(token);
   gboolean blocked = (info.flags & (so ? CKF_SO_PIN_LOCKED : CKF_USER_PIN_LOCKED)) != 0;
   gboolean last = (info.flags & (so ? CKF_SO_PIN_FINAL_TRY : CKF_USER_PIN_FINAL_TRY)) != 0;
   token_rv_set(&made, rv, "%s \"%s\"", what, label);
@@ -90,6 +81,8 @@ pin_bytes(BaseSecret *pin)
 {
   return base_secret_length(pin) ? base_secret_bytes(pin) : NULL;
 }
+
+static void login_lost_locked(Token *token);
 
 /* A session of its own for one PIN, opened before the PIN is looked at. */
 static gboolean
@@ -162,8 +155,7 @@ as_so(Token *token, BaseSecret *so, BaseSecret *new_pin, BaseDeadline deadline, 
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
   CK_FUNCTION_LIST *f = token->module->f;
 
-  if (atomic_load(&token->logged_in))
-    token_login_lost(token);
+  login_lost_locked(token);
   if (!token_session_exclusive(token, deadline, error))
     return FALSE;
   token_session_flush(token);
@@ -186,11 +178,11 @@ as_so(Token *token, BaseSecret *so, BaseSecret *new_pin, BaseDeadline deadline, 
 gboolean
 token_login(Token *token, gboolean so, BaseSecret *pin, BaseDeadline deadline, GError **error)
 {
-  CK_TOKEN_INFO info = info_of(token);
+  CK_TOKEN_INFO info = token_info(token);
 
   if (!so && !(info.flags & CKF_USER_PIN_INITIALIZED) && (info.flags & CKF_LOGIN_REQUIRED))
     return token_locked_error(token, error);
-  if (!token_check_pin(token, &info, pin, error))
+  if (!token_check_pin(&info, pin, error))
     return FALSE;
   g_mutex_lock(&token->login_lock);
   gboolean ok = so ? as_so(token, pin, NULL, deadline, error) : login_user(token, pin, error);
@@ -204,14 +196,13 @@ token_logout(Token *token, BaseDeadline deadline, GError **error)
   (void)deadline;
   (void)error;
   g_mutex_lock(&token->login_lock);
-  if (atomic_load(&token->logged_in))
-    token_login_lost(token);
+  login_lost_locked(token);
   g_mutex_unlock(&token->login_lock);
   return TRUE;
 }
 
-void
-token_login_lost(Token *token)
+static void
+login_lost_locked(Token *token)
 {
   if (!atomic_exchange(&token->logged_in, FALSE))
     return;
@@ -226,15 +217,26 @@ token_login_lost(Token *token)
   tell_logged_out(token);
 }
 
+/* An operation noticed. It does not wait for a login under way, which may wait for a person:
+ * whoever holds the lock finds out about the state as well. */
+void
+token_login_lost(Token *token)
+{
+  if (!g_mutex_trylock(&token->login_lock))
+    return;
+  login_lost_locked(token);
+  g_mutex_unlock(&token->login_lock);
+}
+
 gboolean
 token_set_pin(Token *token, BaseSecret *old, BaseSecret *new, BaseDeadline deadline, GError **error)
 {
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
-  CK_TOKEN_INFO info = info_of(token);
+  CK_TOKEN_INFO info = token_info(token);
   CK_FUNCTION_LIST *f = token->module->f;
 
   (void)deadline;
-  if (!token_check_pin(token, &info, old, error) || !token_check_pin(token, &info, new, error))
+  if (!token_check_pin(&info, old, error) || !token_check_pin(&info, new, error))
     return FALSE;
   g_mutex_lock(&token->login_lock);
   gboolean ok = open_for_pin(token, &session, error);
@@ -253,9 +255,9 @@ token_set_pin(Token *token, BaseSecret *old, BaseSecret *new, BaseDeadline deadl
 gboolean
 token_init_pin(Token *token, BaseSecret *so, BaseSecret *pin, BaseDeadline deadline, GError **error)
 {
-  CK_TOKEN_INFO info = info_of(token);
+  CK_TOKEN_INFO info = token_info(token);
 
-  if (!token_check_pin(token, &info, so, error) || !token_check_pin(token, &info, pin, error))
+  if (!token_check_pin(&info, so, error) || !token_check_pin(&info, pin, error))
     return FALSE;
   g_mutex_lock(&token->login_lock);
   gboolean ok = as_so(token, so, pin, deadline, error);

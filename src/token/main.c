@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "token/host.h"
-
 #include "base/log.h"
 #include "base/path.h"
+#include "token/host.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -51,7 +50,8 @@ is_socket(int fd, GError **error)
   if (fd >= 3 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM)
     return TRUE;
   return base_error_set(error, SIGNET_ERROR_USAGE,
-                        "descriptor %d is no stream socket; signet-token is started by signetd", fd);
+                        "descriptor %d is no stream socket; signet-token is started by signetd",
+                        fd);
 }
 
 static BaseProfile *

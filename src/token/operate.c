@@ -13,8 +13,8 @@ static const struct {
   CK_MECHANISM_TYPE mechanism;
   CK_RSA_PKCS_MGF_TYPE mgf;
 } hash_table[] = {
-  { WIRE_SHA1, CKM_SHA_1, CKG_MGF1_SHA1 },       { WIRE_SHA224, CKM_SHA224, CKG_MGF1_SHA224 },
-  { WIRE_SHA256, CKM_SHA256, CKG_MGF1_SHA256 },  { WIRE_SHA384, CKM_SHA384, CKG_MGF1_SHA384 },
+  { WIRE_SHA1, CKM_SHA_1, CKG_MGF1_SHA1 },      { WIRE_SHA224, CKM_SHA224, CKG_MGF1_SHA224 },
+  { WIRE_SHA256, CKM_SHA256, CKG_MGF1_SHA256 }, { WIRE_SHA384, CKM_SHA384, CKG_MGF1_SHA384 },
   { WIRE_SHA512, CKM_SHA512, CKG_MGF1_SHA512 },
 };
 
@@ -79,9 +79,10 @@ check_context_pin(const TokenOperate *ask, GError **error)
 {
   if (!(atomic_load(&ask->key->flags) & WIRE_KEY_ALWAYS_AUTH))
     return TRUE;
+  CK_TOKEN_INFO info = token_info(ask->token);
   if (ask->pin && base_secret_length(ask->pin))
-    return token_check_pin(ask->token, &ask->token->info, ask->pin, error);
-  if (ask->token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH)
+    return token_check_pin(&info, ask->pin, error);
+  if (info.flags & CKF_PROTECTED_AUTHENTICATION_PATH)
     return TRUE;
   return base_error_set(error, SIGNET_ERROR_PIN_REQUIRED, "this key wants the PIN for each use");
 }

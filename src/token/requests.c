@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "token/host.h"
-
 #include "base/log.h"
+#include "token/host.h"
 
 #define REJECTION_LENGTH 32
 #define KEY_NAME_MAX 64
@@ -50,8 +49,8 @@ load(TokenHost *host, GError **error)
   (void)locker;
   if (!host->profile)
     return base_error_set(error, SIGNET_ERROR_USAGE, "the module was loaded already");
-  host->module =
-      token_module_load(host->module_path, g_steal_pointer(&host->profile), host->only_serial, error);
+  host->module = token_module_load(host->module_path, g_steal_pointer(&host->profile),
+                                   host->only_serial, error);
   return host->module != NULL;
 }
 

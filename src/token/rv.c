@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "token/rv.h"
 
-#define ROW(rv, code, words)                                                                       \
-  {                                                                                                \
-    rv, #rv, SIGNET_ERROR_##code, words                                                            \
+#define ROW(rv, code, words)            \
+  {                                     \
+    rv, #rv, SIGNET_ERROR_##code, words \
   }
 
 /* PKCS#11 v2.40 5.1. Codes that only say "our call was wrong" are FAILED: that is a bug of
@@ -82,15 +82,6 @@ token_rv_name(CK_RV rv)
     if (rv_table[i].rv == rv)
       return rv_table[i].name;
   return rv & CKR_VENDOR_DEFINED ? "a code of the vendor's" : "an unknown code";
-}
-
-SignetError
-token_rv_code(CK_RV rv)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS(rv_table); i++)
-    if (rv_table[i].rv == rv)
-      return rv_table[i].code;
-  return SIGNET_ERROR_FAILED;
 }
 
 gboolean

@@ -10,9 +10,6 @@
 /* "CKR_PIN_INCORRECT"; a static text for unknown ones. */
 const char *token_rv_name(CK_RV rv);
 
-/* The code that a person's tool sees for `rv`. */
-SignetError token_rv_code(CK_RV rv);
-
 /* Sets "<what>: <plain words> (CKR_...)"; returns FALSE. */
 gboolean token_rv_set(GError **error, CK_RV rv, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "token/token.h"
-
 #include "base/log.h"
+#include "token/token.h"
 
 CK_RV
 token_session_open(Token *token, CK_SESSION_HANDLE *ret_session)
@@ -9,7 +8,7 @@ token_session_open(Token *token, CK_SESSION_HANDLE *ret_session)
   TokenModule *module = token->module;
   CK_FLAGS flags = CKF_SERIAL_SESSION | CKF_RW_SESSION;
 
-  if (token->info.flags & CKF_WRITE_PROTECTED)
+  if (atomic_load(&token->flags) & CKF_WRITE_PROTECTED)
     flags = CKF_SERIAL_SESSION;
   g_rw_lock_reader_lock(&module->slots_lock);
   CK_RV rv = module->f->C_OpenSession(token->slot, flags, NULL, NULL, ret_session);
@@ -104,7 +103,8 @@ token_session_borrow(Token *token, BaseDeadline deadline, CK_SESSION_HANDLE *ret
     if (again)
       continue;
     if (token_rv_is_transient(rv) && token_still_there(token) &&
-        (rv = token_session_open(token, &session)) == CKR_OK) { /* asked once more, beside the pool */
+        (rv = token_session_open(token, &session)) ==
+            CKR_OK) { /* asked once more, beside the pool */
       token->module->f->C_CloseSession(session);
       continue;
     }
@@ -157,8 +157,7 @@ token_session_exclusive(Token *token, BaseDeadline deadline, GError **error)
   if (!in_time)
     g_cond_broadcast(&token->freed);
   g_mutex_unlock(&token->lock);
-  return in_time ||
-         base_error_set(error, SIGNET_ERROR_TIMEOUT, "the token was busy for too long");
+  return in_time || base_error_set(error, SIGNET_ERROR_TIMEOUT, "the token was busy for too long");
 }
 
 void
@@ -188,9 +187,9 @@ token_recover(Token *token, CK_RV rv, GError **error)
   if (!token_still_there(token))
     return base_error_set(error, SIGNET_ERROR_TOKEN_GONE, "the token was removed");
   token_session_flush(token);
-  if (atomic_load(&token->logged_in) && (rv == CKR_USER_NOT_LOGGED_IN || !keeper_is_logged_in(token)))
+  if (atomic_load(&token->logged_in) &&
+      (rv == CKR_USER_NOT_LOGGED_IN || !keeper_is_logged_in(token)))
     token_login_lost(token);
-  else
-    atomic_fetch_add(&token->epoch, 1); /* handles are asked for anew */
+  atomic_fetch_add(&token->epoch, 1); /* handles are asked for anew */
   return TRUE;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "token/token.h"
-
 #include "base/log.h"
+#include "token/token.h"
 
 #include <p11-kit/uri.h>
 #include <string.h>
@@ -42,11 +41,13 @@ token_new(TokenModule *module, CK_SLOT_ID slot, const CK_SLOT_INFO *slot_info,
   token->number = (guint32)slot ^ (guint32)((guint64)slot >> 32);
   token->generation = ++module->generation;
   token->info = *info;
+  atomic_init(&token->flags, info->flags);
   token->removable = (slot_info->flags & CKF_REMOVABLE_DEVICE) != 0;
   g_strlcpy(token->slot_description, description, sizeof token->slot_description);
   token->limit = CLAMP((guint)module->profile->sessions - 1, 1, TOKEN_SESSIONS_MAX);
   token->limit = MIN(token->limit, (guint)MAX(module->profile->operations, 1));
-  token->keys = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)token_key_unref);
+  token->keys =
+      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)token_key_unref);
   g_rw_lock_init(&token->objects);
   g_mutex_init(&token->lock);
   g_mutex_init(&token->login_lock);
@@ -137,10 +138,7 @@ keep_known_locked(TokenModule *module, Seen *seen, GPtrArray *lost)
     Token *token = module->tokens->pdata[i];
     gssize at = index_of(seen, token->slot);
     if (at >= 0 && same_token(&token->info, &seen->infos[at])) {
-      g_mutex_lock(&token->lock);
-      changed |= token->info.flags != seen->infos[at].flags;
-      token->info = seen->infos[at];
-      g_mutex_unlock(&token->lock);
+      changed |= atomic_exchange(&token->flags, seen->infos[at].flags) != seen->infos[at].flags;
       seen->there[at] = FALSE;
       continue;
     }
@@ -161,8 +159,7 @@ add_new_locked(TokenModule *module, const Seen *seen)
       continue;
     if (module->f->C_GetSlotInfo(seen->slots[i], &slot_info) != CKR_OK)
       continue;
-    g_ptr_array_add(module->tokens,
-                    token_new(module, seen->slots[i], &slot_info, &seen->infos[i]));
+    g_ptr_array_add(module->tokens, token_new(module, seen->slots[i], &slot_info, &seen->infos[i]));
     changed = TRUE;
   }
   return changed;
@@ -175,7 +172,13 @@ tell_gone(TokenModule *module, Token *token)
   atomic_fetch_add(&token->epoch, 1);
   g_mutex_lock(&token->lock);
   g_cond_broadcast(&token->freed);
+  CK_SESSION_HANDLE keeper = token->keeper;
+  token->keeper = CK_INVALID_HANDLE;
   g_mutex_unlock(&token->lock);
+  token_session_flush(token); /* or its login would be the next token's in the slot */
+  if (keeper != CK_INVALID_HANDLE)
+    module->f->C_CloseSession(keeper);
+  atomic_store(&token->logged_in, FALSE);
   if (module->events && module->events->gone)
     module->events->gone(token, module->events_data);
 }
@@ -278,11 +281,16 @@ void
 token_refresh(Token *token)
 {
   CK_TOKEN_INFO info;
-  if (get_info(token, &info) != CKR_OK || !same_token(&info, &token->info))
-    return;
-  g_mutex_lock(&token->lock);
-  token->info = info;
-  g_mutex_unlock(&token->lock);
+  if (get_info(token, &info) == CKR_OK && same_token(&info, &token->info))
+    atomic_store(&token->flags, info.flags);
+}
+
+CK_TOKEN_INFO
+token_info(Token *token)
+{
+  CK_TOKEN_INFO info = token->info;
+  info.flags = atomic_load(&token->flags);
+  return info;
 }
 
 char *
@@ -338,9 +346,7 @@ WireToken *
 token_describe(Token *token)
 {
   WireToken *record = g_new0(WireToken, 1);
-  g_mutex_lock(&token->lock);
-  CK_TOKEN_INFO info = token->info;
-  g_mutex_unlock(&token->lock);
+  CK_TOKEN_INFO info = token_info(token);
 
   record->slot = token->number;
   record->generation = token->generation;
@@ -353,8 +359,10 @@ token_describe(Token *token)
   record->manufacturer = token_text(info.manufacturerID, sizeof info.manufacturerID);
   record->model = token_text(info.model, sizeof info.model);
   record->serial = token_text(info.serialNumber, sizeof info.serialNumber);
-  record->firmware = g_strdup_printf("%d.%d", info.firmwareVersion.major, info.firmwareVersion.minor);
-  record->hardware = g_strdup_printf("%d.%d", info.hardwareVersion.major, info.hardwareVersion.minor);
+  record->firmware =
+      g_strdup_printf("%d.%d", info.firmwareVersion.major, info.firmwareVersion.minor);
+  record->hardware =
+      g_strdup_printf("%d.%d", info.hardwareVersion.major, info.hardwareVersion.minor);
   record->slot_description = g_strdup(token->slot_description);
   record->uri = make_uri(&info);
   record->min_pin = pin_bound(info.ulMinPinLen);

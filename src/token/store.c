@@ -40,9 +40,8 @@ static gboolean
 parse(const TokenCertificate *ask, Parsed *parsed, GError **error)
 {
   const guint8 *der = ask->der;
-  X509 *x509 = ask->der_length <= WIRE_CERTIFICATE_MAX
-                   ? d2i_X509(NULL, &der, (long)ask->der_length)
-                   : NULL;
+  X509 *x509 =
+      ask->der_length <= WIRE_CERTIFICATE_MAX ? d2i_X509(NULL, &der, (long)ask->der_length) : NULL;
 
   parsed->ask = ask;
   if (x509 && der == ask->der + ask->der_length) {
@@ -100,7 +99,8 @@ choose_id(Token *token, const Parsed *parsed, const TokenListing *listing)
   if (!id)
     id = id_of_key(listing->publics, parsed->key);
   if (!id && token_spki_read(parsed->spki, &facts) &&
-      EVP_Q_digest(token->module->library, "SHA1", NULL, facts.key, facts.key_length, digest, &length))
+      EVP_Q_digest(token->module->library, "SHA1", NULL, facts.key, facts.key_length, digest,
+                   &length))
     id = g_bytes_new(digest, length);
   return id ? id : g_bytes_new(NULL, 0);
 }
@@ -215,8 +215,7 @@ remove_certificates(Token *token, CK_SESSION_HANDLE session, GPtrArray *entries,
   CK_RV rv = CKR_OK;
   for (guint i = 0; rv == CKR_OK && i < entries->len; i++) {
     TokenEntry *entry = entries->pdata[i];
-    g_autofree char *fingerprint =
-        g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, entry->der);
+    g_autofree char *fingerprint = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, entry->der);
     if (!g_str_equal(fingerprint, removal->fingerprint))
       continue;
     rv = token->module->f->C_DestroyObject(session, entry->handle);

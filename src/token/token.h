@@ -48,8 +48,8 @@
 #include <stdatomic.h>
 
 #define TOKEN_SESSIONS_MAX 64
-#define TOKEN_ID_MAX 255    /* bytes of CKA_ID that we keep */
-#define TOKEN_TEXT_MAX 512  /* bytes of a label, after being made valid UTF-8 */
+#define TOKEN_ID_MAX 255   /* bytes of CKA_ID that we keep */
+#define TOKEN_TEXT_MAX 512 /* bytes of a label, after being made valid UTF-8 */
 #define TOKEN_MODULUS_MAX WIRE_CIPHERTEXT_MAX
 #define TOKEN_RESULT_MAX TOKEN_MODULUS_MAX /* no answer of an operation is longer */
 #define TOKEN_NO_SLOT 0xffffffffu
@@ -89,9 +89,9 @@ typedef struct {
   GBytes *id;
   BaseKeyKind kind;
   int bits;
-  gsize modulus_length; /* RSA */
-  gsize field_length;   /* EC: bytes of a coordinate */
-  atomic_uint flags;    /* WireKeyFlags */
+  gsize modulus_length;             /* RSA */
+  gsize field_length;               /* EC: bytes of a coordinate */
+  atomic_uint flags;                /* WireKeyFlags */
   _Atomic(CK_OBJECT_HANDLE) handle; /* CK_INVALID_HANDLE: not visible (locked) */
   atomic_uint epoch;
 } TokenKey;
@@ -102,7 +102,8 @@ struct Token {
   CK_SLOT_ID slot;
   guint32 number; /* of the slot, on the wire */
   guint32 generation;
-  CK_TOKEN_INFO info; /* under lock */
+  CK_TOKEN_INFO info; /* as first seen; never written again */
+  atomic_ulong flags; /* of CK_TOKEN_INFO, as last seen */
   char slot_description[sizeof(((CK_SLOT_INFO *)0)->slotDescription) * 3 + 1];
   gboolean removable;
   atomic_bool gone;
@@ -124,7 +125,7 @@ struct Token {
   GHashTable *keys;      /* name -> TokenKey, under lock */
   guint keys_epoch;      /* of the last enumeration; under catalogue_lock */
   gboolean keys_known;
-  GThreadPool *workers;  /* the owner's (host.c) */
+  GThreadPool *workers; /* the owner's (host.c) */
 };
 
 /* ---- module.c ---- */
@@ -152,15 +153,16 @@ gboolean token_still_there(Token *token);
 Token *token_ref(Token *token);
 void token_unref(Token *token);
 char *token_label(Token *token);
+CK_TOKEN_INFO token_info(Token *token); /* with the flags as last seen */
 
 /* ---- session.c ---- */
 
 gboolean token_session_borrow(Token *token, BaseDeadline deadline, CK_SESSION_HANDLE *ret_session,
                               GError **error);
 void token_session_return(Token *token, CK_SESSION_HANDLE session);
-void token_session_drop(Token *token, CK_SESSION_HANDLE session); /* closes it */
+void token_session_drop(Token *token, CK_SESSION_HANDLE session);       /* closes it */
 CK_RV token_session_open(Token *token, CK_SESSION_HANDLE *ret_session); /* beside the pool */
-void token_session_flush(Token *token); /* closes the idle ones */
+void token_session_flush(Token *token);                                 /* closes the idle ones */
 /* Waits until nothing is borrowed, and lets nobody borrow until released. */
 gboolean token_session_exclusive(Token *token, BaseDeadline deadline, GError **error);
 void token_session_release(Token *token);
@@ -171,7 +173,8 @@ gboolean token_recover(Token *token, CK_RV rv, GError **error);
 
 /* ---- login.c ---- */
 
-gboolean token_login(Token *token, gboolean so, BaseSecret *pin, BaseDeadline deadline, GError **error);
+gboolean token_login(Token *token, gboolean so, BaseSecret *pin, BaseDeadline deadline,
+                     GError **error);
 gboolean token_logout(Token *token, BaseDeadline deadline, GError **error);
 /* The login turned out to be lost. */
 void token_login_lost(Token *token);
@@ -181,7 +184,7 @@ gboolean token_set_pin(Token *token, BaseSecret *old, BaseSecret *new, BaseDeadl
 gboolean token_init_pin(Token *token, BaseSecret *so, BaseSecret *pin, BaseDeadline deadline,
                         GError **error);
 /* Length against what the token says, before a try is spent. */
-gboolean token_check_pin(Token *token, const CK_TOKEN_INFO *info, BaseSecret *pin, GError **error);
+gboolean token_check_pin(const CK_TOKEN_INFO *info, BaseSecret *pin, GError **error);
 gboolean token_locked_error(Token *token, GError **error); /* PIN_REQUIRED; FALSE */
 
 /* ---- init.c ---- */
@@ -194,7 +197,8 @@ typedef struct {
   BaseSecret *pin;
 } TokenInit;
 
-Token *token_init(TokenModule *module, const TokenInit *init, BaseDeadline deadline, GError **error);
+Token *token_init(TokenModule *module, const TokenInit *init, BaseDeadline deadline,
+                  GError **error);
 
 /* ---- catalogue.c ---- */
 
@@ -219,7 +223,8 @@ typedef struct {
 } TokenOperate;
 
 /* At most TOKEN_RESULT_MAX bytes to `result`. */
-gboolean token_operate(const TokenOperate *operate, guint8 *result, gsize *ret_length, GError **error);
+gboolean token_operate(const TokenOperate *operate, guint8 *result, gsize *ret_length,
+                       GError **error);
 
 /* ---- generate.c, store.c, ability.c ---- */
 
@@ -247,7 +252,8 @@ gboolean token_store_certificate(Token *token, const TokenCertificate *certifica
 gboolean token_remove(Token *token, const char *key, const char *fingerprint, BaseDeadline deadline,
                       guint32 *ret_count, GError **error);
 
-gboolean token_abilities(Token *token, GPtrArray *ret_names, guint32 *ret_abilities, GError **error);
+gboolean token_abilities(Token *token, GPtrArray *ret_names, guint32 *ret_abilities,
+                         GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Token, token_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TokenKey, token_key_unref)

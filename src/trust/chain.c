@@ -15,13 +15,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
 
 static void
-stack_free(STACK_OF(X509) *stack)
+stack_free(STACK_OF(X509) * stack)
 {
   sk_X509_pop_free(stack, X509_free);
 }
 
-static STACK_OF(X509) *
-stack_of(GPtrArray *certs)
+static STACK_OF(X509) * stack_of(GPtrArray *certs)
 {
   STACK_OF(X509) *stack = sk_X509_new_null();
   for (guint i = 0; certs && i < certs->len && i < INTERMEDIATES_MAX; i++) {
@@ -81,9 +80,10 @@ reason_of(X509_STORE_CTX *context)
   case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
   case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
   case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    return g_strdup_printf("no trusted root: %s was issued by %s, which is neither trusted for mail "
-                           "nor in the message",
-                           of.subject, of.issuer);
+    return g_strdup_printf(
+        "no trusted root: %s was issued by %s, which is neither trusted for mail "
+        "nor in the message",
+        of.subject, of.issuer);
   case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     return g_strdup_printf("%s is self-signed and not trusted for mail", of.subject);
   case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
@@ -119,7 +119,8 @@ root_of(const TrustStore *store, X509_STORE_CTX *context)
 {
   STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
   int n = chain ? sk_X509_num(chain) : 0;
-  g_autoptr(BaseCert) root = n > 0 ? base_cert_new_from_x509(sk_X509_value(chain, n - 1), NULL) : NULL;
+  g_autoptr(BaseCert) root =
+      n > 0 ? base_cert_new_from_x509(sk_X509_value(chain, n - 1), NULL) : NULL;
   if (!root)
     return NULL;
   const char *origin = g_hash_table_lookup(store->origins, root->fingerprint);
@@ -127,7 +128,7 @@ root_of(const TrustStore *store, X509_STORE_CTX *context)
 }
 
 static gboolean
-prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509, STACK_OF(X509) *untrusted,
+prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted,
         gint64 when)
 {
   if (!X509_STORE_CTX_init(context, store->store, x509, untrusted) ||

@@ -72,9 +72,10 @@ trust_judge(const TrustEvidence *evidence, char **ret_sentence)
     return TRUST_UNKNOWN;
   }
   if (evidence->weak) {
-    *ret_sentence = g_strdup_printf(
-        "The signature proves nothing: %s.",
-        or_else(evidence->reason, "it was made with a broken hash (MD5, SHA-1) or too short a key"));
+    *ret_sentence =
+        g_strdup_printf("The signature proves nothing: %s.",
+                        or_else(evidence->reason,
+                                "it was made with a broken hash (MD5, SHA-1) or too short a key"));
     return TRUST_BAD;
   }
   g_autofree char *who = signer_name(evidence->certificate);

@@ -155,6 +155,7 @@ main(int argc, char **argv)
     options.signet = g_canonicalize_filename(signet, NULL);
   }
   catch_signals();
+  bench_report_load();
   json_t *report = json_pack("{s:o, s:b}", "machine", bench_report_machine(), "quick", quick);
   gboolean good = run_parts(&options, (const char *const *)only, report);
   if (json_file &&

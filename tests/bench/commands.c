@@ -199,7 +199,8 @@ try_out(const BenchSandbox *sandbox, Command *command, const char *mail)
   g_autofree char *text = NULL;
 
   if (command->argv && g_file_get_contents(mail, &text, NULL, &error) &&
-      !bench_sandbox_run(sandbox, (const char *const *)command->argv, text, NULL, &error))
+      !bench_sandbox_run(sandbox, (const char *const *)command->argv,
+                         command->subject == SIGNING ? text : NULL, NULL, &error))
     cannot(command, error);
 }
 
@@ -208,12 +209,16 @@ measure_once(const BenchSandbox *sandbox, Command *command, const char *mail)
 {
   if (!command->argv)
     return;
-  gint64 time = bench_process_time((const char *const *)command->argv, sandbox->env, mail);
+  g_autofree char *errors = bench_sandbox_path(sandbox, "errors");
+  gint64 time = bench_process_time((const char *const *)command->argv, sandbox->env, mail, errors);
   double milliseconds = (double)time / 1000;
-  if (time < 0)
-    command->failures++;
-  else
+  if (time >= 0) {
     g_array_append_val(command->times, milliseconds);
+    return;
+  }
+  command->failures++;
+  if (!command->problem && g_file_get_contents(errors, &command->problem, NULL, NULL))
+    g_strstrip(command->problem);
 }
 
 static void
@@ -241,10 +246,11 @@ report_command(BenchTable *table, json_t *figures, const Command *command, doubl
       median > 0 && signet > 0 ? g_strdup_printf("%.2f", median / signet) : g_strdup("-");
 
   bench_table_rowv(table, command->name, time, ratio, NULL);
-  if (command->problem)
-    bench_table_note(table, "-: %s: %s", command->name, command->problem);
   if (command->failures > 0)
-    bench_table_note(table, "%s failed %u times", command->name, command->failures);
+    bench_table_note(table, "%s failed %u times: %s", command->name, command->failures,
+                     command->problem ? command->problem : "");
+  else if (command->problem)
+    bench_table_note(table, "-: %s: %s", command->name, command->problem);
   json_array_append_new(
       figures, json_pack("{s:s, s:s, s:f, s:i, s:s?}", "command", command->name, "subject",
                          command->subject == SIGNING ? "sign" : "start", "milliseconds", median,

@@ -50,9 +50,8 @@ make_certificate(EVP_PKEY *key, const char *address, guint16 serial)
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const guchar *)address, -1, -1, 0);
   X509_set_issuer_name(certificate, subject);
   X509_set_pubkey(certificate, key);
-  if (!add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE") ||
-      !add_extension(certificate, NID_key_usage,
-                     "critical,digitalSignature,keyEncipherment,keyCertSign") ||
+  if (!add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") ||
+      !add_extension(certificate, NID_key_usage, "critical,digitalSignature,keyEncipherment") ||
       !add_extension(certificate, NID_ext_key_usage, "emailProtection") ||
       !add_extension(certificate, NID_subject_alt_name, names) ||
       !X509_sign(certificate, key, EVP_sha256()))

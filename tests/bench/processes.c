@@ -74,7 +74,7 @@ bench_process_end(pid_t pid)
 }
 
 gint64
-bench_process_time(const char *const *argv, char **env, const char *input)
+bench_process_time(const char *const *argv, char **env, const char *input, const char *errors)
 {
   posix_spawn_file_actions_t files;
   pid_t pid;
@@ -83,7 +83,7 @@ bench_process_time(const char *const *argv, char **env, const char *input)
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, 0, input ? input : "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&files, 2, errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   gint64 before = g_get_monotonic_time();
   int rc = posix_spawn(&pid, argv[0], &files, NULL, (char *const *)(gintptr)argv, env);
   posix_spawn_file_actions_destroy(&files);

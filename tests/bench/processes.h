@@ -14,9 +14,10 @@ gint64 bench_process_memory(pid_t pid, const char *field);
 /* Asks it to end, and after two seconds no longer asks. Not for our own children. */
 void bench_process_end(pid_t pid);
 
-/* Runs argv (argv[0] is a path) with standard input from the file input (NULL: /dev/null) and
- * output to /dev/null, and waits for it. Microseconds from before the start to after the end,
- * or -1 when it cannot be started or does not exit with 0. */
-gint64 bench_process_time(const char *const *argv, char **env, const char *input);
+/* Runs argv (argv[0] is a path) with standard input from the file input (NULL: /dev/null), output
+ * to /dev/null and standard error to the file errors, and waits for it. Microseconds from before
+ * the start to after the end, or -1 when it cannot be started or does not exit with 0. */
+gint64 bench_process_time(const char *const *argv, char **env, const char *input,
+                          const char *errors);
 
 double bench_median(GArray *doubles); /* sorts them; 0 when empty */

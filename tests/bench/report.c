@@ -2,9 +2,13 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+/* A load per core before the run from which on the figures deserve a warning. */
+#define BUSY 0.4
 
 struct BenchTable {
   char *title;
@@ -129,14 +133,27 @@ cpu_model(void)
   return colon ? json_stringn(colon + 2, strcspn(colon + 2, "\n")) : json_null();
 }
 
+void
+bench_report_load(void)
+{
+  double load = 0;
+
+  if (getloadavg(&load, 1) == 1 && load > g_get_num_processors() * BUSY)
+    printf("This machine is busy (load %.1f on %u cores): the figures below are off.\n", load,
+           g_get_num_processors());
+}
+
 json_t *
 bench_report_machine(void)
 {
   g_autoptr(GDateTime) now = g_date_time_new_now_utc();
   g_autofree char *when = g_date_time_format_iso8601(now);
   struct utsname system;
+  double load = 0;
 
+  getloadavg(&load, 1);
   uname(&system);
-  return json_pack("{s:s, s:s, s:s, s:o, s:i}", "when", when, "system", system.sysname, "release",
-                   system.release, "cpu", cpu_model(), "cores", (int)g_get_num_processors());
+  return json_pack("{s:s, s:s, s:s, s:o, s:i, s:f}", "when", when, "system", system.sysname,
+                   "release", system.release, "cpu", cpu_model(), "cores",
+                   (int)g_get_num_processors(), "load_before", load);
 }

@@ -24,3 +24,5 @@ void bench_progress(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* The machine and the versions that the figures belong to. */
 json_t *bench_report_machine(void);
+/* Says so, when others are at work on it. */
+void bench_report_load(void);

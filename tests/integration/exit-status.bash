@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # Every exit status of the contract, each reached in an ordinary way.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 
 # 0 and 2: no daemon needed
@@ -86,7 +87,12 @@ exits 8 "8: nor the last copy of its key" with_pin id remove alice@example.org -
 says err "lose-mail|lose" "8: it says what it would take"
 
 # 6
-rm -rf "$embedded"/tokens/*
+signet_ encrypt --to alice.pem -o sealed.eml mail.eml
 stop_daemon
-exits 6 "6: the token is gone" with_pin sign --id alice@example.org mail.eml
+mv "$embedded" "$work/away"
+exits 6 "6: the token is gone" with_pin decrypt sealed.eml
+says err '"it"' "6: it names the token"
+exits 4 "4: nor is there a key to sign with" with_pin sign mail.eml
+says err "last seen on \"it\"" "4: it says where the key was"
+stop_daemon
 finish

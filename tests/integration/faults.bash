@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # A killed host, a killed daemon, a token that goes, a full disk: the right error, nothing lost.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 soft_token it
 new_id alice@example.org rsa:2048 >/dev/null

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # Help, completion and the manual page know every verb.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 verbs="token list|token show|token init|token pin|token unblock|token unlock|token lock|token modules|token watch
 id list|id show|id new|id request|id install|id cert|id default|id remove

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # A real CA: request, certificate and chain back, installed, and mail that the world verifies.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 kind=${1:-rsa:2048}
 

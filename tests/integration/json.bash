@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # --json, --json-fd, --status-fd: one object, its names, and where it goes.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 
 has() { # has FILE NAME…: the object has all these members

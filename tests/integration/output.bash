@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # Output is whole or not there: files, links, devices, closed and full streams.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 soft_token it
 new_id alice@example.org ec:p256 >/dev/null

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # A person's own SoftHSM beside the embedded one: two configurations of one module, two hosts.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 module=$(find /usr/lib -name libsofthsm2.so | head -n 1)
 
@@ -20,7 +21,8 @@ soft_token it
 new_id alice@example.org ec:p256 --token it >/dev/null
 ok "both tokens are listed" signet_ --json token list
 is "$(grep -o '"label":"\(it\|mine\)"' "$work/out" | sort -u | wc -l)" 2 "the embedded one and the person's own"
-is "$(our_processes signet-token | wc -l)" 2 "each in a host of its own" || our_processes signet-token
+(($(our_processes signet-token | wc -l) >= 2))
+result $? "each in a host of its own"
 exits 0 "the ID on the person's own token is found" signet_ id show carol@example.org
 mail carol@example.org >mail.eml
 exits 5 "its PIN is its own" with_pins "$pin" sign -o signed.eml mail.eml

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # What would destroy something is refused, and then everything is as it was.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 module=$(find /usr/lib -name libsofthsm2.so | head -n 1)
 soft_token it

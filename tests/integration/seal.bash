@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # seal.bash KIND: a sealed mail opens again, to exactly what it was, by us and from others.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 kind=${1:-rsa:2048}
 
@@ -50,17 +51,15 @@ ok "$kind: info needs no key" signet_ --json info sealed.eml
 says out '"kind": *"sealed"' "$kind: and says what it is"
 says out '"cipher": *"aes-256-gcm"' "$kind: and by which cipher"
 
-# Every byte of the CMS counts: altered, it does not open, or it opens to what it was.
-size=$(stat -c %s sealed.der)
-garbage=0
-for at in $((size / 2)) $((size - 3)) $((size - 20)); do
-  cp file.der altered.der
-  printf '\xa5' | dd of=altered.der bs=1 seek="$at" conv=notrunc status=none 2>/dev/null
-  rm -f altered.out
-  if signet_ decrypt --cms der -o altered.out altered.der 2>/dev/null && ! [[ -s altered.out ]]; then garbage=1; fi
+# Altered, it does not open; never to nothing, never to garbage.
+altered() { # altered IN OUT LINES-FROM-THE-END: one line of base64, turned round by one letter
+  local at=$(($(wc -l <"$1") - $3))
+  sed "${at}y/ABCDEFGHIJKLMNOPQRSTUVWXYZ/BCDEFGHIJKLMNOPQRSTUVWXYZA/" "$1" >"$2"
+  ! cmp -s "$1" "$2"
+}
+for from_end in 1 2 3; do
+  ok "$kind: (a line of an authenticated mail is altered)" altered sealed.eml altered.eml "$from_end"
+  exits 1 "$kind: altered $from_end lines before its end, it does not open" signet_ decrypt -o altered.out altered.eml
+  is "$(ls altered.out 2>/dev/null)" "" "$kind: and nothing is written"
 done
-is "$garbage" 0 "$kind: an altered file never opens to nothing"
-ok "$kind: an authenticated one that is altered does not open" \
-  bash -c 'sed "0,/^\(.\{30\}\)A/s//\1B/" sealed.eml >a.eml; ! cmp -s a.eml sealed.eml || sed -i "40,\$s/A/B/" a.eml
-    ! signet --no-input decrypt -o a.out a.eml 2>/dev/null && [ ! -e a.out ]'
 finish

@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # sign.bash KIND: a signed mail from nothing, confirmed by programs that know nothing of signet.
+# shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 kind=${1:-rsa:2048}
 

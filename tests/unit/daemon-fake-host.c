@@ -16,10 +16,9 @@
 #define PIN "1234"
 
 /* SubjectPublicKeyInfo of a P-256 key; its point is the curve's generator (SEC 2, 2.4.2). */
-static const char spki_hex[] =
-    "3059301306072a8648ce3d020106082a8648ce3d030107034200"
-    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
-    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+static const char spki_hex[] = "3059301306072a8648ce3d020106082a8648ce3d030107034200"
+                               "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                               "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
 
 typedef struct {
   WireChannel channel;
@@ -27,6 +26,7 @@ typedef struct {
   gboolean logged_in;
   guint32 flags;
   int key_channel;
+  guint32 generation;
 } Fake;
 
 static char *
@@ -73,12 +73,19 @@ answer_error(Fake *fake, SignetError code, const char *text)
 }
 
 static void
-answer_tokens(Fake *fake)
+answer_tokens(Fake *fake, const char *behaviour)
 {
   g_auto(WirePacker) body = { 0 };
+  if (strcmp(behaviour, "none") == 0) {
+    fake->generation++;
+    fake->logged_in = FALSE;
+    wire_pack_u32(&body, 0);
+    answer(fake, WIRE_OK, &body);
+    return;
+  }
   char text[][24] = { "fake", "none", "model", "0123", "1", "1", "slot", "pkcs11:token=fake" };
   WireToken token = { .slot = 7,
-                      .generation = 1,
+                      .generation = fake->generation,
                       .flags = WIRE_TOKEN_INITIALIZED | WIRE_TOKEN_LOGIN_REQUIRED |
                                WIRE_TOKEN_USER_PIN_SET | fake->flags |
                                (fake->logged_in ? WIRE_TOKEN_LOGGED_IN : 0),
@@ -201,7 +208,7 @@ handle(Fake *fake, int fd)
     hello(fake);
     break;
   case WIRE_HOST_TOKENS:
-    answer_tokens(fake);
+    answer_tokens(fake, behaviour);
     break;
   case WIRE_HOST_OBJECTS:
     answer_objects(fake);
@@ -229,13 +236,34 @@ handle(Fake *fake, int fd)
   }
 }
 
+/* A notice each time the file `do-changed` is not empty; it is emptied then. In a thread, since
+ * a channel reads ahead and its descriptor alone does not tell what is there. */
+static gpointer
+notice_changes(gpointer data)
+{
+  Fake *fake = data;
+  const WireHeader header = { .kind = WIRE_HOST_CHANGED };
+  guint8 packed[WIRE_HEADER_SIZE];
+  wire_header_pack(&header, packed);
+  for (;;) {
+    g_autofree char *changed = read_behaviour(fake, "changed");
+    g_autofree char *path = g_build_filename(fake->folder, "do-changed", NULL);
+    if (*changed &&
+        (truncate(path, 0) != 0 || send(fake->channel.fd, packed, sizeof packed, MSG_NOSIGNAL) < 0))
+      _exit(0);
+    g_usleep(20000);
+  }
+  return NULL;
+}
+
 int
 main(void)
 {
-  Fake fake = { .folder = g_getenv("SIGNET_FAKE_FOLDER"), .key_channel = -1 };
+  Fake fake = { .folder = g_getenv("SIGNET_FAKE_FOLDER"), .key_channel = -1, .generation = 1 };
   g_autofree char *flags = read_behaviour(&fake, "flags");
   fake.flags = (guint32)strtoul(flags, NULL, 0);
   wire_channel_start(&fake.channel, 3);
+  g_thread_unref(g_thread_new("changes", notice_changes, &fake));
   for (;;) {
     int fd = -1;
     if (!wire_channel_receive(&fake.channel, &fd, BASE_DEADLINE_NEVER, NULL))

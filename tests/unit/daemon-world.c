@@ -2,6 +2,7 @@
 #include "daemon-world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,8 +38,8 @@ copy_program(World *world, const char *from_folder, const char *from, const char
   g_assert_cmpint(chmod(target, 0700), ==, 0);
 }
 
-static void
-write_file(World *world, const char *name, const char *text)
+void
+world_write(World *world, const char *name, const char *text)
 {
   g_autofree char *path = world_path(world, name);
   g_autofree char *folder = g_path_get_dirname(path);
@@ -72,15 +73,15 @@ world_new(const char *fake_profile)
   copy_program(world, build, "signetd", "signetd");
   world->program = world_path(world, "signetd");
   world->socket = world_path(world, "socket");
-  write_file(world, "share/tokens/README", "");
-  write_file(world, "fake/README", "");
+  world_write(world, "share/tokens/README", "");
+  world_write(world, "fake/README", "");
   if (fake_profile) {
     g_autofree char *module = world_path(world, "fake/module.so");
-    g_autofree char *text = g_strdup_printf(
-        "[profile]\nname=fake\n[module]\nfiles=%s;\n%s", module, fake_profile);
+    g_autofree char *text =
+        g_strdup_printf("[profile]\nname=fake\n[module]\nfiles=%s;\n%s", module, fake_profile);
     g_autofree char *tests = g_build_filename(build, "tests", NULL);
-    write_file(world, "fake/module.so", "");
-    write_file(world, "share/tokens/fake.profile", text);
+    world_write(world, "fake/module.so", "");
+    world_write(world, "share/tokens/fake.profile", text);
     copy_program(world, tests, "daemon-fake-host", "signet-token");
   }
   return world;
@@ -89,10 +90,19 @@ world_new(const char *fake_profile)
 static pid_t
 spawn(World *world, const char *option)
 {
+  /* What a test that aborts leaves behind must neither live on nor hold its output open. */
+  char words[][16] = { "setpriv", "--pdeathsig", "KILL" };
   g_autofree char *word = g_strdup(option);
-  char *argv[] = { world->program, word, NULL };
+  g_autofree char *log = world_path(world, "log");
+  char *argv[] = { words[0], words[1], words[2], world->program, word, NULL };
+  posix_spawn_file_actions_t actions;
   pid_t pid = 0;
-  g_assert_cmpint(posix_spawn(&pid, world->program, NULL, NULL, argv, world->environment), ==, 0);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND,
+                                   0600);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  g_assert_cmpint(posix_spawnp(&pid, argv[0], &actions, NULL, argv, world->environment), ==, 0);
+  posix_spawn_file_actions_destroy(&actions);
   return pid;
 }
 
@@ -130,6 +140,10 @@ world_kill(World *world, int signal)
   int status = 0;
   kill(world->pid, signal);
   g_assert_cmpint(waitpid(world->pid, &status, 0), ==, world->pid);
+  g_autofree char *log = world_path(world, "log");
+  g_autofree char *text = NULL;
+  if (status != 0 && signal == SIGTERM && g_file_get_contents(log, &text, NULL, NULL))
+    g_printerr("%s", text);
   if (signal == SIGTERM) { /* with sanitizers, a leak or worse shows here */
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 0);
@@ -179,7 +193,7 @@ void
 world_behave(World *world, const char *kind, const char *action)
 {
   g_autofree char *name = g_strconcat("fake/do-", kind, NULL);
-  write_file(world, name, action ? action : "");
+  world_write(world, name, action ? action : "");
 }
 
 guint

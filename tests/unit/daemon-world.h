@@ -13,7 +13,7 @@ typedef struct {
   char *socket;
   char *program; /* signetd */
   char **environment;
-  pid_t pid;     /* 0: none */
+  pid_t pid; /* 0: none */
 } World;
 
 /* `fake_profile`: text of [token] and [deadline] groups for a module served by the fake host; NULL: no hosts. */
@@ -24,6 +24,7 @@ void world_free(World *world);
 /* Runs signetd with one option; returns its exit status. */
 int world_run(World *world, const char *option);
 char *world_path(World *world, const char *name);
+void world_write(World *world, const char *name, const char *text);
 
 /* What the fake host does from now on; "" or NULL: behaves. Kinds: login, operate, hello.
  * Actions: hang, crash, garbage, "slow MS", wrong. */
@@ -41,7 +42,8 @@ typedef struct {
 
 Client *client_new(World *world);
 void client_free(Client *client);
-void client_send(Client *client, const char *method, json_t *parameters /* taken, NULL */, gboolean more);
+void client_send(Client *client, const char *method, json_t *parameters /* taken, NULL */,
+                 gboolean more);
 void client_send_raw(Client *client, const void *bytes, gsize length);
 /* NULL: the connection ended. Aborts the test after ten seconds, 30 under sanitizers. */
 json_t *client_receive(Client *client);

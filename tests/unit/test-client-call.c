@@ -344,16 +344,44 @@ test_forked_child_is_refused(void)
   g_autoptr(TestServer) server = test_server_new(serve_working, NULL);
   g_autoptr(SignetClient) client = connect_to(server);
   assert_status_works(client);
+  int result[2];
+  char verdict = '?';
+  g_assert_cmpint(pipe(result), ==, 0);
   pid_t child = fork();
   if (child == 0) {
     GError *error = NULL;
     SignetStatus *status = signet_daemon_status(client, &error);
-    _exit(status == NULL && error->code == SIGNET_ERROR_USAGE ? 0 : 1);
+    verdict = status == NULL && error->code == SIGNET_ERROR_USAGE ? 'y' : 'n';
+    _exit(write(result[1], &verdict, 1) == 1 ? 0 : 1);
   }
-  int status = 0;
-  g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-  g_assert_cmpint(status, ==, 0);
+  g_assert_cmpint(read(result[0], &verdict, 1), ==, 1);
+  g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
+  g_assert_cmpint(verdict, ==, 'y');
+  close(result[0]);
+  close(result[1]);
   assert_status_works(client);
+}
+
+/* ---- threads ---- */
+
+static gpointer
+call_often(gpointer server)
+{
+  g_autoptr(SignetClient) client = connect_to(server);
+  for (int i = 0; i < 50; i++)
+    assert_status_works(client);
+  return NULL;
+}
+
+static void
+test_threads_have_a_client_each(void)
+{
+  g_autoptr(TestServer) server = test_server_new(serve_working, NULL);
+  GThread *threads[8];
+  for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+    threads[i] = g_thread_new("client", call_often, server);
+  for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+    g_thread_join(threads[i]);
 }
 
 /* ---- nobody there ---- */
@@ -395,6 +423,7 @@ main(int argc, char **argv)
   g_test_add_func("/client/call/restart-between-is-unnoticed",
                   test_restarted_between_calls_goes_unnoticed);
   g_test_add_func("/client/call/forked-child-is-refused", test_forked_child_is_refused);
+  g_test_add_func("/client/call/threads-with-a-client-each-work", test_threads_have_a_client_each);
   g_test_add_func("/client/call/nobody-there-is-no-daemon", test_no_daemon_is_told);
   return g_test_run();
 }

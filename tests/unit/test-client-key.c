@@ -272,8 +272,8 @@ test_channel_works(void)
   g_assert_true(signet_key_has_channel(fixture.key));
   for (int i = 0; i < 100; i++)
     assert_signs(&fixture, 42);
-  g_assert_cmpint(fixture.daemon.requests, ==, 100);
-  g_assert_cmpint(fixture.daemon.methods, ==, 0);
+  g_assert_cmpint(g_atomic_int_get(&fixture.daemon.requests), ==, 100);
+  g_assert_cmpint(g_atomic_int_get(&fixture.daemon.methods), ==, 0);
   finish(&fixture);
 }
 
@@ -296,7 +296,7 @@ test_no_channel_uses_methods(void)
   g_assert_false(signet_key_has_channel(fixture.key));
   assert_signs(&fixture, 43);
   assert_signs(&fixture, 43);
-  g_assert_cmpint(fixture.daemon.opened, ==, 1);
+  g_assert_cmpint(g_atomic_int_get(&fixture.daemon.opened), ==, 1);
   finish(&fixture);
 }
 
@@ -321,7 +321,7 @@ test_revoked_channel_is_opened_again(void)
     start(&fixture, tables[i], 2);
     g_usleep(20000);
     assert_signs(&fixture, 42);
-    g_assert_cmpint(fixture.daemon.opened, ==, 2);
+    g_assert_cmpint(g_atomic_int_get(&fixture.daemon.opened), ==, 2);
     finish(&fixture);
   }
 }
@@ -344,7 +344,7 @@ test_crashing_host_is_tried_twice_only(void)
   Fixture fixture = { 0 };
   start(&fixture, channels, 3);
   assert_sign_fails(&fixture, SIGNET_ERROR_TOKEN_DOWN);
-  g_assert_cmpint(fixture.daemon.requests, ==, 2);
+  g_assert_cmpint(g_atomic_int_get(&fixture.daemon.requests), ==, 2);
   assert_signs(&fixture, 42);
   finish(&fixture);
 }
@@ -358,7 +358,7 @@ test_error_frame_keeps_the_channel(void)
   assert_sign_fails(&fixture, SIGNET_ERROR_UNSUPPORTED);
   g_assert_true(signet_key_has_channel(fixture.key));
   assert_sign_fails(&fixture, SIGNET_ERROR_UNSUPPORTED);
-  g_assert_cmpint(fixture.daemon.opened, ==, 1);
+  g_assert_cmpint(g_atomic_int_get(&fixture.daemon.opened), ==, 1);
   finish(&fixture);
 }
 
@@ -421,7 +421,7 @@ test_wrong_operation_is_usage(void)
   g_clear_error(&error);
   g_assert_null(signet_key_operate(fixture.key, SIGNET_CAN_DERIVE, &no_verb, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_USAGE); /* not opened for that */
-  g_assert_cmpint(fixture.daemon.requests, ==, 0);
+  g_assert_cmpint(g_atomic_int_get(&fixture.daemon.requests), ==, 0);
   finish(&fixture);
 }
 

@@ -62,19 +62,21 @@ certify(EVP_PKEY *pkey, const SoftWish *wish)
   static long serial = 0x1000;
   X509 *x509 = X509_new();
   EVP_PKEY *issuer = wish->issuer ? wish->issuer->pkey : pkey;
-  g_autofree char *name = g_strdup_printf("%s %s", wish->ca ? "CA" : "Person", wish->kind);
+  /* Issuers are found by name, so each has its own. */
+  g_autofree char *name =
+      wish->ca ? g_strdup_printf("CA %ld", serial) : g_strdup_printf("Person %s", wish->kind);
   X509_set_version(x509, X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(x509), ++serial);
   X509_gmtime_adj(X509_getm_notBefore(x509), (long)wish->not_before * 86400);
   X509_gmtime_adj(X509_getm_notAfter(x509), (long)wish->not_after * 86400);
   X509_set_pubkey(x509, pkey);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8,
-                             (const guint8 *)name, -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8, (const guint8 *)name,
+                             -1, -1, 0);
   X509_set_issuer_name(x509, wish->issuer ? X509_get_subject_name(wish->issuer->x509)
                                           : X509_get_subject_name(x509));
   add_extensions(x509, wish);
-  g_assert_cmpint(
-      X509_sign(x509, issuer, EVP_PKEY_is_a(issuer, "ED25519") ? NULL : EVP_sha256()), >, 0);
+  g_assert_cmpint(X509_sign(x509, issuer, EVP_PKEY_is_a(issuer, "ED25519") ? NULL : EVP_sha256()),
+                  >, 0);
   return x509;
 }
 
@@ -156,8 +158,8 @@ soft_sign(gpointer data, const char *name, const SignetOperation *operation, GEr
   if (operation->mechanism == SIGNET_EDDSA) {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     g_assert_cmpint(EVP_DigestSignInit(context, NULL, NULL, NULL, key->pkey), ==, 1);
-    g_assert_cmpint(
-        EVP_DigestSign(context, out, &length, operation->data, operation->data_length), ==, 1);
+    g_assert_cmpint(EVP_DigestSign(context, out, &length, operation->data, operation->data_length),
+                    ==, 1);
     EVP_MD_CTX_free(context);
     return g_bytes_new(out, length);
   }

@@ -13,20 +13,20 @@ typedef struct {
 } SoftKey;
 
 typedef struct {
-  GPtrArray *keys;     /* (element-type SoftKey), borrowed */
+  GPtrArray *keys; /* (element-type SoftKey), borrowed */
   CmsKeys vtable;
-  int fail_with;       /* a SIGNET_ERROR_*, or -1 */
-  gboolean away;       /* matches are not present */
+  int fail_with; /* a SIGNET_ERROR_*, or -1 */
+  gboolean away; /* matches are not present */
   guint operations;
-  guint8 spoil;        /* XORed into what decrypt gives */
+  guint8 spoil; /* XORed into what decrypt gives */
 } SoftToken;
 
 typedef struct {
-  const char *kind;    /* "rsa:2048", "ec:p256", "ec:p384", "ec:p521", "ed25519" */
-  const char *address; /* (nullable) */
+  const char *kind;      /* "rsa:2048", "ec:p256", "ec:p384", "ec:p521", "ed25519" */
+  const char *address;   /* (nullable) */
   const SoftKey *issuer; /* NULL: self-signed */
   gboolean ca;
-  int not_before;      /* days from now */
+  int not_before; /* days from now */
   int not_after;
 } SoftWish;
 

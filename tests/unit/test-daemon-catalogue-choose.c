@@ -14,7 +14,9 @@ static gboolean
 choose(DaemonCatalogue *catalogue, BaseUse use, const char *id, const char *address,
        DaemonChoice *ret_choice, GError **error)
 {
-  return daemon_catalogue_choose(catalogue, use, id, address, TEST_NOW, ret_choice, error);
+  return daemon_catalogue_choose(
+      catalogue, &(DaemonWish){ .use = use, .id = id, .address = address, .now = TEST_NOW },
+      ret_choice, error);
 }
 
 static void

@@ -96,8 +96,10 @@ test_remembered(Place *place, gconstpointer data)
   daemon_catalogue_set_tokens(catalogue, 1, "acme", NULL, tokens);
   g_assert_cmpuint(daemon_catalogue_devices(catalogue)->len, ==, 1);
   DaemonChoice choice;
-  g_assert_true(
-      daemon_catalogue_choose(catalogue, BASE_USE_SIGN, ALICE, NULL, TEST_NOW, &choice, NULL));
+  g_assert_true(daemon_catalogue_choose(
+      catalogue,
+      &(DaemonWish){ .use = BASE_USE_SIGN, .id = ALICE, .address = NULL, .now = TEST_NOW }, &choice,
+      NULL));
   g_assert_cmpuint(choice.location->view->token->slot, ==, 3);
 }
 
@@ -329,8 +331,10 @@ test_thousand(Place *place, gconstpointer data)
   for (guint i = 0; i < 1000; i++) {
     g_autofree char *address = g_strdup_printf("person%u@example.org", i);
     DaemonChoice choice;
-    g_assert_true(
-        daemon_catalogue_choose(catalogue, BASE_USE_SIGN, NULL, address, TEST_NOW, &choice, NULL));
+    g_assert_true(daemon_catalogue_choose(
+        catalogue,
+        &(DaemonWish){ .use = BASE_USE_SIGN, .id = NULL, .address = address, .now = TEST_NOW },
+        &choice, NULL));
     g_assert_cmpstr(choice.cert->fingerprint, ==, g_ptr_array_index(fingerprints, i));
   }
   g_test_message("choose: %.2f us each", milliseconds_since(start));

@@ -248,8 +248,10 @@ test_locked_hides_keys(void)
   g_assert_true(((DaemonLocation *)g_ptr_array_index(key->locations, 0))->presumed);
   g_assert_cmpuint(daemon_catalogue_copies(key), ==, 0);
   DaemonChoice choice;
-  g_assert_true(
-      daemon_catalogue_choose(catalogue, BASE_USE_SIGN, NULL, ALICE, TEST_NOW, &choice, NULL));
+  g_assert_true(daemon_catalogue_choose(
+      catalogue,
+      &(DaemonWish){ .use = BASE_USE_SIGN, .id = NULL, .address = ALICE, .now = TEST_NOW }, &choice,
+      NULL));
 
   daemon_catalogue_set_logged_in(catalogue, 1, 0, 1, TRUE);
   daemon_catalogue_set_objects(catalogue, 1, 0, 1, all, TRUE);
@@ -291,9 +293,25 @@ test_token_names(void)
   g_autoptr(GError) missing = NULL;
   g_assert_null(daemon_catalogue_find_device(catalogue, "Nothing", &missing));
   g_assert_error(missing, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);
-  g_autoptr(GError) malformed = NULL;
-  g_assert_null(daemon_catalogue_find_device(catalogue, "pkcs11:token=%zz", &malformed));
-  g_assert_error(malformed, SIGNET_ERROR, SIGNET_ERROR_USAGE);
+  const char *const malformed[] = {
+    "pkcs11:token=%zz", "pkcs11:token=%4", "pkcs11:token=%",
+    "pkcs11:token",     "pkcs11:a",        "pkcs11:token=A;token=B"
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(malformed); i++) {
+    g_autoptr(GError) error = NULL;
+    g_assert_null(daemon_catalogue_find_device(catalogue, malformed[i], &error));
+    g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_USAGE);
+  }
+  const char *const fitting[] = {
+    "PKCS11:serial=C3D4", "pkcs11:serial=%43%33d4;?pin-value=1",
+    "pkcs11:;serial=C3D4%20;manufacturer=ACME;model=Card%203;slot-id=7",
+    "pkcs11:serial=C3D4?pin-source=%zz"
+  };
+  g_assert_null(daemon_catalogue_find_device(catalogue, fitting[1], NULL));
+  g_assert_true(daemon_catalogue_find_device(catalogue, fitting[0], NULL) == second);
+  g_assert_true(daemon_catalogue_find_device(catalogue, fitting[2], NULL) == second);
+  g_assert_true(daemon_catalogue_find_device(catalogue, fitting[3], NULL) == second);
+  g_assert_null(daemon_catalogue_find_device(catalogue, "pkcs11:serial=C3D4;x-vendor=1", NULL));
 
   daemon_catalogue_drop_host(catalogue, 1);
   DaemonDevice *away = daemon_catalogue_find_device(catalogue, "A1B2", NULL);
@@ -424,6 +442,29 @@ test_remembered_abilities(void)
   g_assert_cmpuint(key_of(catalogue, test_rsa(0))->flags, ==, WIRE_KEY_SIGN);
 }
 
+/* OpenSC shows a card with two PINs as two tokens of one serial. */
+static void
+test_token_per_pin(void)
+{
+  g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+  g_autoptr(GPtrArray) tokens = test_tokens();
+  test_add_token(tokens, 0, "eID (User PIN)", "A1B2", WIRE_TOKEN_LOGIN_REQUIRED);
+  test_add_token(tokens, 1, "eID (Signature PIN)", "A1B2", WIRE_TOKEN_LOGIN_REQUIRED);
+  daemon_catalogue_set_tokens(catalogue, 1, "opensc", NULL, tokens);
+  g_assert_cmpuint(daemon_catalogue_devices(catalogue)->len, ==, 1);
+  DaemonView *view = daemon_catalogue_find_view(catalogue, "eID (Signature PIN)", NULL);
+  g_assert_cmpuint(view->token->slot, ==, 1);
+  view = daemon_catalogue_find_view(catalogue, "pkcs11:token=eID%20%28Signature%20PIN%29", NULL);
+  g_assert_cmpuint(view->token->slot, ==, 1);
+  g_assert_cmpuint(daemon_catalogue_find_view(catalogue, "A1B2", NULL)->token->slot, ==, 0);
+  daemon_catalogue_set_logged_in(catalogue, 1, 1, 1, TRUE);
+  g_assert_cmpuint(daemon_catalogue_find_view(catalogue, "A1B2", NULL)->token->slot, ==, 1);
+  daemon_catalogue_drop_host(catalogue, 1);
+  g_autoptr(GError) error = NULL;
+  g_assert_null(daemon_catalogue_find_view(catalogue, "A1B2", &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+}
+
 static void
 test_json(void)
 {
@@ -451,7 +492,12 @@ test_json(void)
   g_assert_cmpuint(json_array_size(json_object_get(cert, "use")), ==, 2);
   g_autoptr(WireJson) whole = daemon_catalogue_id_json(only_id(catalogue), TRUE);
   key = json_array_get(json_object_get(whole, "keys"), 0);
-  g_assert_true(json_is_string(json_object_get(key, "public_key")));
+  g_autoptr(GBytes) spki = NULL;
+  g_assert_true(wire_json_get_base64(key, "public_key", FALSE, 4096, &spki, NULL));
+  gsize length;
+  gconstpointer bytes = g_bytes_get_data(spki, &length);
+  g_autofree char *name = base_key_name(bytes, length);
+  g_assert_cmpstr(name, ==, json_string_value(json_object_get(key, "key")));
   cert = json_array_get(json_object_get(key, "certificates"), 0);
   g_assert_true(json_is_string(json_object_get(cert, "certificate")));
 }
@@ -476,6 +522,7 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/catalogue/forgotten-key-gone", test_forgotten_key);
   g_test_add_func("/daemon/catalogue/claimed-abilities-checked", test_claimed_abilities);
   g_test_add_func("/daemon/catalogue/locked-abilities-remembered", test_remembered_abilities);
+  g_test_add_func("/daemon/catalogue/token-per-pin-own-view", test_token_per_pin);
   g_test_add_func("/daemon/catalogue/json-as-documented", test_json);
   return g_test_run();
 }

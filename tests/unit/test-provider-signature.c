@@ -271,8 +271,8 @@ test_check_private_key(void)
       g_assert_cmpint(X509_check_private_key(soft->keys[other].certificate, key), ==,
                       kind == other);
     EVP_PKEY_free(key);
+    ERR_clear_error(); /* of what was to fail */
   }
-  ERR_clear_error();
 }
 
 static void
@@ -294,8 +294,8 @@ test_properties(void)
     der = NULL;
     g_assert_cmpint(i2d_PrivateKey(key, &der), <=, 0); /* there is nothing to write */
     EVP_PKEY_free(key);
+    ERR_clear_error(); /* of what was to fail */
   }
-  ERR_clear_error();
 }
 
 /* Plain public keys in the same context stay with the default provider. */
@@ -335,8 +335,8 @@ test_failure_is_told(void)
     g_assert_null(provider_take_error());
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
+    ERR_clear_error(); /* of what was to fail */
   }
-  ERR_clear_error();
 }
 
 static void

@@ -3,8 +3,7 @@
 
 #include "base/error.h"
 
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
+#include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <string.h>
@@ -76,6 +75,7 @@ soft_provider_key(Soft *soft, SoftKind kind)
   const SoftKey *key = &soft->keys[kind];
   EVP_PKEY *made = provider_key_new(soft->context, key->name, key->spki, &error);
   g_assert_no_error(error);
+  g_assert_cmpuint(ERR_peek_error(), ==, 0);
   return made;
 }
 

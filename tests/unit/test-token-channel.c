@@ -23,8 +23,7 @@ host_with_key(WireObject **ret_object)
 {
   g_autoptr(GError) error = NULL;
   Host *host = host_new_token();
-  *ret_object =
-      host_generate(host, "ec:p256", "key", WIRE_KEY_SIGN | WIRE_KEY_DERIVE, &error);
+  *ret_object = host_generate(host, "ec:p256", "key", WIRE_KEY_SIGN | WIRE_KEY_DERIVE, &error);
   g_assert_no_error(error);
   return host;
 }
@@ -125,7 +124,8 @@ test_garbage_gets_one_error_and_the_end(void)
     g_autoptr(GError) error = NULL;
     WireHeader header = { 5, 9, kinds[i], 0 };
     open_channel(host, object, SIGN_ONLY, 1, &channel);
-    g_assert_true(wire_channel_send(&channel, &header, "\xff\xff\xff\xff\xff", base_deadline_in(1000), NULL));
+    g_assert_true(
+        wire_channel_send(&channel, &header, "\xff\xff\xff\xff\xff", base_deadline_in(1000), NULL));
     g_assert_true(wire_channel_receive(&channel, NULL, base_deadline_in(5000), NULL));
     g_assert_cmpuint(channel.header.kind, ==, WIRE_ERROR);
     wait_closed(&channel);

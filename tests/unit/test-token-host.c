@@ -29,8 +29,7 @@ test_init_gives_usable_token(void)
     return;
   g_autoptr(Host) host = host_new();
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) answer =
-      host_init(host, TOKEN_NO_SLOT, "alice", TEST_SO_PIN, TEST_PIN, &error);
+  g_autoptr(GBytes) answer = host_init(host, TOKEN_NO_SLOT, "alice", TEST_SO_PIN, TEST_PIN, &error);
   g_assert_no_error(error);
   g_autoptr(WireToken) token = host_token(host);
   g_assert_nonnull(token);
@@ -48,8 +47,7 @@ test_init_of_used_token_is_refused(void)
     return;
   g_autoptr(Host) host = host_new_token();
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) answer =
-      host_init(host, host->slot, "bob", TEST_SO_PIN, TEST_PIN, &error);
+  g_autoptr(GBytes) answer = host_init(host, host->slot, "bob", TEST_SO_PIN, TEST_PIN, &error);
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_REFUSED);
 }
 
@@ -196,7 +194,8 @@ test_other_protocol_is_a_version_error(void)
 static void
 test_missing_module_is_token_down(void)
 {
-  g_autoptr(Host) host = host_new_with("/nowhere/no-such-module.so", "[profile]\nname=x\n[module]\nfiles=x.so\n");
+  g_autoptr(Host) host =
+      host_new_with("/nowhere/no-such-module.so", "[profile]\nname=x\n[module]\nfiles=x.so\n");
   g_autoptr(GError) error = NULL;
   g_auto(WirePacker) body = { 0 };
   wire_pack_u32(&body, WIRE_PROTOCOL);
@@ -265,7 +264,8 @@ test_passed_deadline_ends_host(void)
   wire_pack_u32(&body, ALL_FLAGS);
   for (guint i = 0; i < 8; i++) {
     header = (WireHeader){ (guint32)body.length, 100 + i, WIRE_HOST_GENERATE, 5 };
-    g_assert_true(wire_channel_send(&host->channel, &header, body.bytes, base_deadline_in(1000), NULL));
+    g_assert_true(
+        wire_channel_send(&host->channel, &header, body.bytes, base_deadline_in(1000), NULL));
   }
   int status = host_wait(host); /* some may be found late before they start; the first is not */
   g_assert_cmpint(status, ==, 75);
@@ -283,13 +283,16 @@ main(int argc, char **argv)
   g_test_add_func("/token/host/wrong-pin-incorrect",
                   test_wrong_pin_is_incorrect_then_right_one_works);
   g_test_add_func("/token/host/login-when-unlocked-fails", test_login_when_unlocked_never_succeeds);
-  g_test_add_func("/token/host/so-pin-checked-and-logged-out", test_so_pin_is_checked_and_logged_out);
+  g_test_add_func("/token/host/so-pin-checked-and-logged-out",
+                  test_so_pin_is_checked_and_logged_out);
   g_test_add_func("/token/host/pin-change-and-reset", test_pin_change_and_reset);
   g_test_add_func("/token/host/stale-generation-token-gone", test_stale_generation_is_token_gone);
   g_test_add_func("/token/host/request-before-hello-error", test_request_before_hello_is_an_error);
-  g_test_add_func("/token/host/other-protocol-version-error", test_other_protocol_is_a_version_error);
+  g_test_add_func("/token/host/other-protocol-version-error",
+                  test_other_protocol_is_a_version_error);
   g_test_add_func("/token/host/missing-module-token-down", test_missing_module_is_token_down);
-  g_test_add_func("/token/host/bad-requests-bad-input", test_unknown_and_cut_requests_are_bad_input);
+  g_test_add_func("/token/host/bad-requests-bad-input",
+                  test_unknown_and_cut_requests_are_bad_input);
   g_test_add_func("/token/host/broker-gone-ends", test_broker_gone_ends_host);
   g_test_add_func("/token/host/garbage-frame-ends", test_garbage_frame_ends_host);
   g_test_add_func("/token/host/passed-deadline-ends", test_passed_deadline_ends_host);

@@ -73,7 +73,8 @@ sign_and_verify(Host *host, const WireObject *object, WireMechanism mechanism, W
 static void
 test_rsa_signs(void)
 {
-  static const WireHash hashes[] = { WIRE_SHA1, WIRE_SHA224, WIRE_SHA256, WIRE_SHA384, WIRE_SHA512 };
+  static const WireHash hashes[] = { WIRE_SHA1, WIRE_SHA224, WIRE_SHA256, WIRE_SHA384,
+                                     WIRE_SHA512 };
   if (!host_possible())
     return;
   g_autoptr(Host) host = host_new_token();
@@ -331,9 +332,11 @@ test_locked_token_wants_pin_then_works_again(void)
   g_autoptr(GError) error = NULL;
   g_autoptr(WireObject) object = make(host, "ec:p256");
   guint8 digest[32] = { 1 };
-  WireOperation operation = {
-    .verb = WIRE_SIGN, .mechanism = WIRE_ECDSA, .hash = WIRE_SHA256, .data = digest, .data_length = 32
-  };
+  WireOperation operation = { .verb = WIRE_SIGN,
+                              .mechanism = WIRE_ECDSA,
+                              .hash = WIRE_SHA256,
+                              .data = digest,
+                              .data_length = 32 };
   g_assert_true(host_logout(host, NULL));
   g_assert_null(host_operate(host, object->key, &operation, "", &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_PIN_REQUIRED);
@@ -350,9 +353,11 @@ test_unknown_key_is_not_found(void)
   g_autoptr(Host) host = host_new_token();
   g_autoptr(GError) error = NULL;
   guint8 digest[32] = { 1 };
-  WireOperation operation = {
-    .verb = WIRE_SIGN, .mechanism = WIRE_ECDSA, .hash = WIRE_SHA256, .data = digest, .data_length = 32
-  };
+  WireOperation operation = { .verb = WIRE_SIGN,
+                              .mechanism = WIRE_ECDSA,
+                              .hash = WIRE_SHA256,
+                              .data = digest,
+                              .data_length = 32 };
   g_autofree char *name = g_strnfill(64, 'a');
   g_assert_null(host_operate(host, name, &operation, "", &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);

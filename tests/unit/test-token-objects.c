@@ -252,8 +252,9 @@ test_abilities_name_what_softhsm_does(void)
   g_assert_true(has_pss);
   g_assert_cmpuint(able & (WIRE_CAN_RSA | WIRE_CAN_EC | WIRE_CAN_PSS | WIRE_CAN_OAEP |
                            WIRE_CAN_ECDH | WIRE_CAN_WRITE),
-                   ==, WIRE_CAN_RSA | WIRE_CAN_EC | WIRE_CAN_PSS | WIRE_CAN_OAEP | WIRE_CAN_ECDH |
-                           WIRE_CAN_WRITE);
+                   ==,
+                   WIRE_CAN_RSA | WIRE_CAN_EC | WIRE_CAN_PSS | WIRE_CAN_OAEP | WIRE_CAN_ECDH |
+                       WIRE_CAN_WRITE);
 }
 
 static void

@@ -40,8 +40,7 @@ host_possible(void)
 void
 host_start(Host *host)
 {
-  g_autofree char *program =
-      g_build_filename(g_getenv("SIGNET_TEST_BUILD"), "signet-token", NULL);
+  g_autofree char *program = g_build_filename(g_getenv("SIGNET_TEST_BUILD"), "signet-token", NULL);
   const char *argv[] = { program, "--module", host->module, "--profile", host->profile, NULL };
   posix_spawn_file_actions_t actions;
   int pair[2];
@@ -51,8 +50,8 @@ host_start(Host *host)
   if (pair[1] == 3)
     pair[1] = fcntl(pair[1], F_DUPFD_CLOEXEC, 4);
   posix_spawn_file_actions_adddup2(&actions, pair[1], 3);
-  g_assert_cmpint(posix_spawn(&host->pid, program, &actions, NULL, (char **)(gpointer)argv, environ),
-                  ==, 0);
+  g_assert_cmpint(
+      posix_spawn(&host->pid, program, &actions, NULL, (char **)(gpointer)argv, environ), ==, 0);
   posix_spawn_file_actions_destroy(&actions);
   close(pair[1]);
   wire_channel_start(&host->channel, pair[0]);
@@ -105,6 +104,8 @@ host_new_with(const char *module, const char *profile_text)
         g_build_filename(g_getenv("SIGNET_TEST_SOURCE"), "tokens", "softhsm.profile", NULL);
   }
   host->module = g_strdup(module ? module : find_softhsm());
+  if (find_softhsm())
+    g_setenv("FAULTY_MODULE", find_softhsm(), TRUE); /* token-faulty-module.c */
   host->notices = g_array_new(FALSE, FALSE, sizeof(guint16));
   host_start(host);
   return host;
@@ -156,7 +157,8 @@ note(Host *host)
 }
 
 GBytes *
-host_ask_in(Host *host, guint16 kind, const WirePacker *body, int fd, guint deadline, GError **error)
+host_ask_in(Host *host, guint16 kind, const WirePacker *body, int fd, guint deadline,
+            GError **error)
 {
   WireHeader header = { body ? (guint32)body->length : 0, ++host->serial, kind, deadline };
   g_autoptr(GByteArray) answer = g_byte_array_new();
@@ -440,8 +442,8 @@ self_signed(EVP_PKEY *public, const char *name)
   ASN1_INTEGER_set(X509_get_serialNumber(x509), 4711);
   X509_gmtime_adj(X509_getm_notBefore(x509), -60);
   X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8,
-                             (const guint8 *)name, -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8, (const guint8 *)name,
+                             -1, -1, 0);
   X509_NAME_add_entry_by_txt(X509_get_issuer_name(x509), "CN", MBSTRING_UTF8,
                              (const guint8 *)"test CA", -1, -1, 0);
   X509_set_pubkey(x509, public);

@@ -28,7 +28,7 @@ typedef struct {
 gboolean host_possible(void); /* SoftHSM is there; else the test is skipped */
 Host *host_new(void);         /* started, greeted */
 Host *host_new_with(const char *module, const char *profile_text);
-Host *host_new_token(void);   /* and a token initialised, unlocked */
+Host *host_new_token(void); /* and a token initialised, unlocked */
 void host_start(Host *host);
 void host_stop(Host *host);
 void host_hello(Host *host);

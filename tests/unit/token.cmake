@@ -2,7 +2,13 @@
 add_library(token_harness STATIC ${CMAKE_CURRENT_LIST_DIR}/token-harness.c)
 target_link_libraries(token_harness PUBLIC signet_token)
 
-foreach(test channel host keys objects)
+add_library(token-faulty-module MODULE ${CMAKE_CURRENT_LIST_DIR}/token-faulty-module.c)
+target_link_libraries(token-faulty-module
+  PRIVATE signet_flags PkgConfig::GLIB PkgConfig::P11KIT ${CMAKE_DL_LIBS})
+set_target_properties(token-faulty-module PROPERTIES PREFIX ""
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+foreach(test channel der faults host keys objects)
   signet_unit_test(test-token-${test} LIBS token_harness)
-  add_dependencies(test-token-${test} signet-token)
+  add_dependencies(test-token-${test} signet-token token-faulty-module)
 endforeach()

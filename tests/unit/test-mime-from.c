@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "mime/mime.h"
+
+#include <string.h>
+
+/* The one sender, or nobody: whatever a reader may show otherwise is in doubt. */
+
+static void
+assert_from(const char *headers, const char *expected)
+{
+  g_autofree char *mail = g_strconcat(headers, "\n\nbody\n", NULL);
+  g_autoptr(GBytes) bytes = g_bytes_new_static(mail, strlen(mail));
+  g_autoptr(GError) error = NULL;
+  g_autofree char *from = NULL;
+  g_assert_true(mime_from(bytes, &from, &error));
+  g_assert_no_error(error);
+  g_test_message("%s", headers);
+  g_assert_cmpstr(from, ==, expected);
+}
+
+static void
+test_one(void)
+{
+  assert_from("From: alice@Example.ORG", "alice@example.org");
+  assert_from("from:alice@example.org", "alice@example.org");
+  assert_from("From: Alice <alice@example.org>", "alice@example.org");
+  assert_from("From: \"Liddell, Alice <x@y>\" <alice@example.org>", "alice@example.org");
+  assert_from("From: Alice (at home, <not@this>) <alice@example.org>", "alice@example.org");
+  assert_from("Subject: x\nFrom: Alice\n <alice@example.org>", "alice@example.org");
+  assert_from("Subject: x\r\nFrom:\r\n\talice@example.org\r\nTo: y", "alice@example.org");
+  assert_from("From: bob@example.org <alice@example.org>", "alice@example.org");
+  assert_from("From : alice@example.org", "alice@example.org");
+  assert_from("From alice@example.org Mon Nov 23 2026\nFrom: bob@example.org", "bob@example.org");
+  assert_from("From: Alice <alice@example.org>,", "alice@example.org");
+}
+
+static void
+test_none(void)
+{
+  assert_from("Subject: x", NULL);
+  assert_from("From:", NULL);
+  assert_from("From: Alice", NULL);
+  assert_from("From: alice@example.org, bob@example.org", NULL);
+  assert_from("From: <alice@example.org> <bob@example.org>", NULL);
+  assert_from("From: friends: alice@example.org;", NULL);
+  assert_from("From: <@relay:alice@example.org", NULL);
+  assert_from("From: \"alice\"@example.org", NULL);
+  assert_from("From: ((((alice@example.org", NULL);
+  assert_from("From: \"alice@example.org", NULL);
+  assert_from("From: alice@example.org\\", NULL);
+  assert_from("From: a\x01"
+              "b@example.org",
+              NULL);
+  assert_from("X-From: alice@example.org", NULL);
+  assert_from("Subject: x\n\nFrom: alice@example.org", NULL);
+}
+
+static void
+assert_bad(const char *mail, gsize length)
+{
+  g_autoptr(GBytes) bytes = g_bytes_new_static(mail, length);
+  g_autoptr(GError) error = NULL;
+  char *from = NULL;
+  g_assert_false(mime_from(bytes, &from, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_BAD_INPUT);
+  g_assert_null(from);
+}
+
+static void
+test_bad(void)
+{
+  static const char two[] = "From: a@example.org\nFROM: b@example.org\n\n";
+  static const char same[] = "From: a@example.org\nFrom : a@example.org\n\n";
+  static const char none[] = "Hello there\n";
+  static const char zero[] = "From: a@ex\0ample.org\n\n";
+  static const char cr[] = "Subject: x\rFrom: b@example.org\nFrom: a@example.org\n\n";
+  static const char folded[] = " x\nFrom: a@example.org\n\n";
+  assert_bad(two, sizeof two - 1);
+  assert_bad(same, sizeof same - 1);
+  assert_bad(none, sizeof none - 1);
+  assert_bad(zero, sizeof zero - 1);
+  assert_bad(cr, sizeof cr - 1);
+  assert_bad(folded, sizeof folded - 1);
+}
+
+int
+main(int argc, char **argv)
+{
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/mime/from/one-address-found", test_one);
+  g_test_add_func("/mime/from/none-or-several-nobody", test_none);
+  g_test_add_func("/mime/from/two-or-malformed-refused", test_bad);
+  return g_test_run();
+}
