@@ -51,6 +51,7 @@ static const ClientField key_fields[] = {
   FIELD(locked, CLIENT_BOOL),
   FIELD(always_authenticate, CLIENT_BOOL),
   FIELD(extractable, CLIENT_BOOL),
+  FIELD(public_key, CLIENT_BYTES_OR_NULL),
   { .name = "certificates",
     .type = CLIENT_RECORDS,
     .offset = offsetof(SignetKey, certificates),

@@ -54,7 +54,11 @@ says err '"?it"?' "it names the token"
 exits 0 "it stays listed" signet_ --json token list
 says out '"absent"' "as absent"
 mv "$work/away" "$tokens"
-signet_ token list >/dev/null
+for n in {1..50}; do # until it is noticed
+  if signet_ --json token show it | grep -q '"state":"present"'; then break; fi
+  sleep 0.1
+done
+echo "# noticed after $n tries"
 exits 0 "back again, it signs" with_pin sign -o s4.eml mail.eml
 exits 0 "and opens" with_pin decrypt -o o4.eml sealed.eml
 
