@@ -43,7 +43,7 @@ int
 main(int argc, char **argv)
 {
   g_autoptr(GError) error = NULL;
-  Counts counts = {0};
+  Counts counts = { 0 };
 
   if (argc != 4)
     return 2;
