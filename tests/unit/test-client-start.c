@@ -86,7 +86,7 @@ be_signetd(void)
 static int
 be_client(void)
 {
-  GError *error = NULL;
+  g_autoptr(GError) error = NULL;
   if (g_getenv("TEST_IGNORE_SIGCHLD"))
     signal(SIGCHLD, SIG_IGN);
   SignetClient *client = signet_client_connect(g_getenv("TEST_ADDRESS"), 0, &error);
