@@ -232,7 +232,8 @@ client_send_raw(Client *client, const void *bytes, gsize length)
   const char *at = bytes;
   while (length > 0) {
     ssize_t sent = send(client->fd, at, length, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EPIPE)
+    if (sent < 0 &&
+        (errno == EPIPE || errno == ECONNRESET)) /* dropped, perhaps with bytes unread */
       return;
     g_assert_cmpint(sent, >, 0);
     at += sent;
