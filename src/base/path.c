@@ -3,11 +3,13 @@
 
 #include "base/error.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -53,10 +55,19 @@ base_path_system_config(void)
   return SIGNET_SYSCONFDIR;
 }
 
+/* Of the library's file where this code is in libsignet: what stands beside a mail program, or in
+ * the folder it was started from, is not ours to run. */
 static char *
-folder_of_this_program(void)
+folder_of_this_code(void)
 {
+  Dl_info info = { NULL, NULL, NULL, NULL };
   char path[4096];
+  /* A function's address is no object pointer in ISO C. */
+  if (dladdr((const void *)(guintptr)base_path_data, &info) != 0 && info.dli_fname) {
+    g_autofree char *name = g_path_get_basename(info.dli_fname);
+    if (g_str_has_prefix(name, "libsignet."))
+      return realpath(info.dli_fname, path) ? g_path_get_dirname(path) : NULL;
+  }
   ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
   if (length <= 0)
     return NULL;
@@ -64,25 +75,51 @@ folder_of_this_program(void)
   return g_path_get_dirname(path);
 }
 
+/* (nullable) The prefix we are installed under now; a tree may have been moved since it was built. */
+static char *
+prefix_of(const char *here)
+{
+  static const char *const places[] = { "/" SIGNET_LIBEXEC_BELOW, "/" SIGNET_BIN_BELOW,
+                                        "/" SIGNET_LIB_BELOW };
+  for (gsize i = 0; here && i < G_N_ELEMENTS(places); i++)
+    if (g_str_has_suffix(here, places[i]))
+      return g_strndup(here, strlen(here) - strlen(places[i]));
+  return NULL;
+}
+
+static char *
+existing(const char *folder, const char *below, const char *name)
+{
+  g_autofree char *path = folder ? g_build_filename(folder, below, name, NULL) : NULL;
+  return path && g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path) : NULL;
+}
+
 char *
 base_path_installed(const char *name)
 {
-  g_autofree char *here = folder_of_this_program();
-  if (here) {
-    g_autofree char *beside = g_build_filename(here, "share", name, NULL);
-    if (g_file_test(beside, G_FILE_TEST_EXISTS))
-      return g_steal_pointer(&beside);
-  }
-  return g_build_filename(SIGNET_DATADIR, name, NULL);
+  g_autofree char *here = folder_of_this_code();
+  g_autofree char *prefix = prefix_of(here);
+  char *path = existing(here, "share", name);
+  if (!path)
+    path = existing(prefix, SIGNET_DATA_BELOW, name);
+  return path ? path : g_build_filename(SIGNET_DATADIR, name, NULL);
 }
 
 char *
 base_path_program(const char *name, GError **error)
 {
-  g_autofree char *here = folder_of_this_program();
-  const char *folders[] = { here, SIGNET_BINDIR, SIGNET_LIBEXECDIR };
-  for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-    g_autofree char *path = folders[i] ? g_build_filename(folders[i], name, NULL) : NULL;
+  g_autofree char *here = folder_of_this_code();
+  g_autofree char *prefix = prefix_of(here);
+  const struct {
+    const char *folder;
+    const char *below;
+  } places[] = { { here, "" },
+                 { prefix, SIGNET_BIN_BELOW },
+                 { prefix, SIGNET_LIBEXEC_BELOW },
+                 { SIGNET_BINDIR, "" },
+                 { SIGNET_LIBEXECDIR, "" } };
+  for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
+    g_autofree char *path = existing(places[i].folder, places[i].below, name);
     if (path && g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0)
       return g_steal_pointer(&path);
   }

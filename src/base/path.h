@@ -23,7 +23,8 @@ char *base_path_installed(const char *name);
  * socket is an error. */
 char *base_path_socket(GError **error);
 
-/* A program of ours: beside the running one, else in BINDIR, else in LIBEXECDIR. */
+/* A program of ours: beside this code (its program, or libsignet's file), else in the tree it is
+ * installed in, else in BINDIR, else in LIBEXECDIR. */
 char *base_path_program(const char *name, GError **error);
 
 /* Makes `path` and its parents, 0700; fine when there. */

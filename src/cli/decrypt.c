@@ -87,8 +87,14 @@ open_cms(Cli *cli, GBytes *bytes, Result *result, GError **error)
   result->opened = cms_decrypt(cli->client, der, error);
   if (!result->opened)
     return FALSE;
-  result->verdict =
-      cli_verdict_unsigned("Opened. Whether it is signed was not looked at.", TRUST_UNSIGNED);
+  /* A mail must at least be mail inside; any bytes may be a file's. */
+  g_autofree char *sentence =
+      result->opened->authenticated
+          ? g_strdup("Opened. Whether it is signed was not looked at.")
+          : g_strdup_printf("Opened. Whether it is signed was not looked at, and %s cannot tell "
+                            "whether it was altered.",
+                            result->opened->cipher);
+  result->verdict = cli_verdict_unsigned(sentence, TRUST_UNSIGNED);
   result->output = g_bytes_ref(result->opened->content);
   return TRUE;
 }

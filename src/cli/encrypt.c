@@ -38,17 +38,30 @@ work_clear(Work *work)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Work, work_clear)
 
 static gboolean
+settle_cipher(Cli *cli, Work *work, GError **error)
+{
+  if (!cli_mail_setting(cli, "cipher", &work->cipher, error))
+    return FALSE;
+  if (!work->cipher)
+    work->cipher = g_strdup(DEFAULT_CIPHER);
+  g_autoptr(GError) failed = NULL;
+  if (cms_cipher_check(work->cipher, &failed))
+    return TRUE;
+  if (!cli_text(cli, "cipher"))
+    return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the setting cipher=%s in [mail]: %s",
+                          work->cipher, failed->message);
+  g_propagate_error(error, g_steal_pointer(&failed));
+  return FALSE;
+}
+
+static gboolean
 read_work(Cli *cli, Work *work, GError **error)
 {
   const char *const *to = cli_list(cli, "to");
   if (!to[0])
     return base_error_set(error, SIGNET_ERROR_USAGE,
                           "to whom? --to a certificate file, or an ID of yours");
-  if (!cli_mail_setting(cli, "cipher", &work->cipher, error))
-    return FALSE;
-  if (!work->cipher)
-    work->cipher = g_strdup(DEFAULT_CIPHER);
-  if (!cms_cipher_check(work->cipher, error) || !(work->message = cli_read_message(cli, error)))
+  if (!settle_cipher(cli, work, error) || !(work->message = cli_read_message(cli, error)))
     return FALSE;
   work->cms = cli_flag(cli, "cms");
   if (work->cms)
@@ -207,7 +220,7 @@ const CliVerb cli_encrypt = {
   .help = "seal a mail to its recipients and yourself",
   .more =
       "Reads FILE or standard input, writes to standard output; nothing is written on failure.\n"
-      "A recipient without a usable certificate is exit status 7, unless --if-missing says otherwise:\n"
+      "A recipient without a usable certificate is exit status 7, unless --if-missing says otherwise: "
       "ask (on a terminal), or clear, which sends the mail unencrypted to all.\n"
       "--pin-fd N: with --sign one line, the token's PIN.",
   .example = "signet encrypt --to bob.pem < mail.eml > sealed.eml",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define HELP_COLUMN 26
+#define WIDTH 79
 
 static const struct {
   const char *group; /* NULL: verbs without a group */
@@ -22,14 +23,41 @@ print_heading(const char *text)
   printf("%s\n", bold);
 }
 
+/* From column `indent` on, where the first line is already; broken between words. */
+static void
+print_wrapped(const char *text, int indent)
+{
+  int column = indent;
+  g_auto(GStrv) words = g_strsplit(text, " ", -1);
+  for (int i = 0; words[i]; i++) {
+    int width = cli_width(words[i]);
+    gboolean breaks = i > 0 && column + 1 + width > WIDTH;
+    if (breaks)
+      printf("\n%*s%s", indent, "", words[i]);
+    else
+      printf("%s%s", i ? " " : "", words[i]);
+    column = (breaks ? indent : column + (i > 0)) + width;
+  }
+  putchar('\n');
+}
+
 static void
 print_row(const char *left, const char *help)
 {
   int width = cli_width(left);
   if (width >= HELP_COLUMN)
-    printf("  %s\n  %*s%s\n", left, HELP_COLUMN, "", help);
+    printf("  %s\n  %*s", left, HELP_COLUMN, "");
   else
-    printf("  %s%*s%s\n", left, HELP_COLUMN - width, "", help);
+    printf("  %s%*s", left, HELP_COLUMN - width, "");
+  print_wrapped(help, 2 + HELP_COLUMN);
+}
+
+static void
+print_paragraphs(const char *text)
+{
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (int i = 0; lines[i]; i++)
+    print_wrapped(lines[i], 0);
 }
 
 static char *
@@ -70,8 +98,8 @@ void
 cli_help_all(void)
 {
   printf("Usage: signet [OPTION…] VERB …\n\n"
-         "Your digital IDs: the keys stay on a smartcard, a USB key or a soft token, and sign and\n"
-         "open your mail from there.\n");
+         "Your digital IDs: the keys stay on a smartcard, a USB key or a soft token, and\n"
+         "sign and open your mail from there.\n");
   for (gsize i = 0; i < G_N_ELEMENTS(headings); i++) {
     putchar('\n');
     print_heading(headings[i].heading);
@@ -102,8 +130,10 @@ cli_help_verb(const CliVerb *verb)
   printf("Usage: signet %s%s%s%s\n\n%c%s.\n", words, verb->options ? " [OPTION…]" : "",
          *verb->arguments ? " " : "", verb->arguments, g_ascii_toupper(*verb->help),
          verb->help + 1);
-  if (verb->more)
-    printf("\n%s\n", verb->more);
+  if (verb->more) {
+    putchar('\n');
+    print_paragraphs(verb->more);
+  }
   if (verb->options) {
     putchar('\n');
     print_heading("Options");

@@ -12,10 +12,11 @@ may_remove(Cli *cli, const SignetId *id, GError **error)
   if (cli->yes)
     return TRUE;
   g_autofree char *question =
-      certificate
-          ? g_strdup_printf("Remove the certificate %s of %s?", certificate, name)
-          : g_strdup_printf("Remove %s with all its %u %s and their certificates from the tokens?",
-                            name, id->keys->len, id->keys->len == 1 ? "key" : "keys");
+      certificate ? g_strdup_printf("Remove the certificate %s of %s?", certificate, name)
+      : id->keys->len == 1
+          ? g_strdup_printf("Remove %s, its key and certificates, from the tokens?", name)
+          : g_strdup_printf("Remove %s, all its %u keys and certificates, from the tokens?", name,
+                            id->keys->len);
   if (!cli_terminal_available(cli)) {
     base_error_set(error, SIGNET_ERROR_REFUSED, "%s is not removed without a yes", name);
     base_error_suggest(error, "signet", "id", "remove", id->id, "--yes", NULL);

@@ -8,7 +8,7 @@ field(const char *name, const char *value)
 {
   g_autofree char *safe = cli_safe(value);
   if (*safe)
-    printf("  %-15s%s\n", name, safe);
+    printf("  %-13s%s\n", name, safe);
 }
 
 static char *
@@ -35,14 +35,13 @@ print_certificate(const SignetCertificate *certificate)
   g_autofree char *dates = g_strdup_printf("%s to %s%s", from, to, state);
   g_autofree char *uses = words_of(cli_json_uses(certificate->use));
   g_autofree char *addresses = cli_join(certificate->addresses, ", ", "none");
-  printf("  Certificate\n");
-  field("  Fingerprint", certificate->fingerprint);
-  field("  Subject", certificate->subject);
-  field("  Issuer", certificate->self_signed ? "itself (self-signed)" : certificate->issuer);
-  field("  Serial", certificate->serial);
-  field("  Addresses", addresses);
-  field("  Valid", dates);
-  field("  For", uses);
+  field("Certificate", certificate->fingerprint);
+  field("Subject", certificate->subject);
+  field("Issuer", certificate->self_signed ? "itself (self-signed)" : certificate->issuer);
+  field("Serial", certificate->serial);
+  field("Addresses", addresses);
+  field("Valid", dates);
+  field("For", uses);
 }
 
 static void
@@ -53,7 +52,7 @@ print_key(const SignetKey *key)
   g_autofree char *can = words_of(cli_json_abilities(key->can));
   g_autofree char *kind = cli_safe(key->kind);
   printf("Key %s\n", kind);
-  field("Name", key->key);
+  field("Public key", key->key);
   field("On", tokens);
   field("Away", absent);
   field("Can", can);

@@ -64,7 +64,8 @@ cli_note(const Cli *cli, const char *format, ...)
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
-  fprintf(stderr, "signet: %s\n", text);
+  g_autofree char *safe = cli_safe(text);
+  fprintf(stderr, "signet: %s\n", safe);
 }
 
 void
@@ -76,7 +77,8 @@ cli_status(const Cli *cli, const char *format, ...)
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
-  write_line(cli->status_fd, text);
+  g_autofree char *safe = cli_safe(text);
+  write_line(cli->status_fd, safe);
 }
 
 static gboolean
@@ -130,7 +132,8 @@ shell_word(const char *word)
   gboolean plain = *word != '\0';
   for (const char *at = word; plain && *at; at++)
     plain = g_ascii_isalnum(*at) || strchr("-_./:@%+=,", *at) != NULL;
-  return plain ? g_strdup(word) : g_strdup_printf("\"%s\"", word);
+  /* A label comes from a card: what is copied into a shell must not run. */
+  return plain ? g_strdup(word) : g_shell_quote(word);
 }
 
 void

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WIDTH_MAX 1000
@@ -80,29 +81,40 @@ cli_width(const char *text)
   int width = 0;
   for (; *text; text = cli_next_char(text)) {
     gunichar c = g_utf8_get_char(text);
-    if (!g_unichar_iszerowidth(c))
+    if (c >= ' ' && c < 0x7f) /* nearly all, and the tables are slow */
+      width++;
+    else if (!g_unichar_iszerowidth(c))
       width += g_unichar_iswide(c) ? 2 : 1;
   }
   return width;
 }
 
-static char *
-local_time(gint64 seconds, const char *format)
+/* By the C library: a GDateTime looks the time zone up anew each time, which in a list of a
+ * thousand IDs is three thousand system calls. */
+static gboolean
+local_time(gint64 seconds, struct tm *ret_parts)
 {
-  g_autoptr(GDateTime) when = seconds ? g_date_time_new_from_unix_local(seconds) : NULL;
-  return when ? g_date_time_format(when, format) : g_strdup("-");
+  const time_t when = (time_t)seconds;
+  return seconds != 0 && localtime_r(&when, ret_parts) != NULL;
 }
 
 char *
 cli_day(gint64 seconds)
 {
-  return local_time(seconds, "%Y-%m-%d");
+  char text[64];
+  struct tm parts;
+  gboolean told = local_time(seconds, &parts) && strftime(text, sizeof text, "%Y-%m-%d", &parts);
+  return g_strdup(told ? text : "-");
 }
 
 char *
 cli_moment(gint64 seconds)
 {
-  return local_time(seconds, "%Y-%m-%d %H:%M");
+  char text[64];
+  struct tm parts;
+  gboolean told =
+      local_time(seconds, &parts) && strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts);
+  return g_strdup(told ? text : "-");
 }
 
 char *

@@ -99,7 +99,7 @@ const CliVerb cli_token_init = {
   .help = "make a token ready for use: a blank one, or a new soft one",
   .more =
       "A token that holds anything, or has a PIN, is refused.\n"
-      "--pin-fd N: two lines, the new PIN and the SO PIN; without the second line one is invented\n"
+      "--pin-fd N: two lines, the new PIN and the SO PIN; without the second line one is invented "
       "and shown once (not for a soft token, which needs none).",
   .example = "signet token init --soft --label me",
   .options = options,

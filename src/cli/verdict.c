@@ -137,6 +137,18 @@ judge(TrustStore *store, const CmsVerified *verified, const CmsSignature *signat
   return value;
 }
 
+/* A signature on a part vouches for nothing beside it, and a reader shows all as one. */
+static void
+judge_outside(CliVerdict *verdict)
+{
+  if (verdict->verdict != TRUST_GOOD)
+    return;
+  g_autofree char *part = g_steal_pointer(&verdict->sentence);
+  verdict->sentence = g_strdup_printf(
+      "Only a part of this mail is signed, the rest may be anybody's; that part: %s", part);
+  verdict->verdict = TRUST_UNSIGNED;
+}
+
 CliVerdict *
 cli_verdict_new(const CmsVerified *verified, const char *from, int from_count, gboolean outside,
                 GError **error)
@@ -158,8 +170,10 @@ cli_verdict_new(const CmsVerified *verified, const char *from, int from_count, g
     add_line(verdict, "Not checked", "the mail has no From address to compare");
   if (from_count > 1)
     add_line(verdict, "Careful", "the mail has more than one From address");
-  if (outside)
+  if (outside) {
+    judge_outside(verdict);
     add_line(verdict, "Careful", "there is more in this mail than the signature covers");
+  }
   return verdict;
 }
 

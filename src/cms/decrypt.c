@@ -5,6 +5,9 @@
 #include <openssl/err.h>
 
 #define NAMED_MAX 3 /* recipients named in an error */
+/* Keys of ours that are tried: a message that names one five hundred times must not keep a card
+ * busy for minutes, nor its person touching it. */
+#define ATTEMPTS_MAX 16
 
 /* ---- whose is it ---- */
 
@@ -93,7 +96,8 @@ open_any(const CmsKeys *keys, const CmsSealed *sealed, const CmsRecipients *reci
 {
   g_autoptr(GError) first = NULL;
   const SignetMatch *away = NULL;
-  for (guint i = 0; i < matches->len; i++) {
+  guint attempts = 0;
+  for (guint i = 0; i < matches->len && attempts < ATTEMPTS_MAX; i++) {
     const SignetMatch *match = g_ptr_array_index(matches, i);
     g_autoptr(GError) problem = NULL;
     if (match->index >= recipients->entries->len)
@@ -102,6 +106,7 @@ open_any(const CmsKeys *keys, const CmsSealed *sealed, const CmsRecipients *reci
       away = away ? away : match;
       continue;
     }
+    attempts++;
     CmsOpened *opened =
         open_with(keys, sealed, &g_array_index(recipients->entries, CmsRecipient, match->index),
                   match, &problem);

@@ -21,6 +21,18 @@ bad(const Reader *reader, const char *what, GError **error)
                         reader->line, what);
 }
 
+static gboolean
+is_cms_label(const char *label, gsize rest)
+{
+  /* The last two are gpgsm's armour. */
+  static const char *const names[] = { "CMS", "PKCS7", "PKCS #7", "SIGNED MESSAGE",
+                                       "ENCRYPTED MESSAGE" };
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+    if (rest > strlen(names[i]) && memcmp(label, names[i], strlen(names[i])) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 /* The bounds of the text between the lines BEGIN and END; what stands before BEGIN is skipped. */
 static gboolean
 find_pem(Reader *reader, gboolean *ret_pem, GError **error)
@@ -35,9 +47,7 @@ find_pem(Reader *reader, gboolean *ret_pem, GError **error)
     reader->line += *c == '\n';
   const char *label = found + strlen(begin);
   gsize rest = (gsize)(reader->end - label);
-  if (!(rest > 3 && memcmp(label, "CMS", 3) == 0) &&
-      !(rest > 5 && memcmp(label, "PKCS7", 5) == 0) &&
-      !(rest > 7 && memcmp(label, "PKCS #7", 7) == 0))
+  if (!is_cms_label(label, rest))
     return bad(reader, "not a CMS message: the PEM text holds something else", error);
   const char *start = memchr(label, '\n', rest);
   const char *stop = memmem(label, rest, finish, strlen(finish));

@@ -30,6 +30,7 @@ struct Daemon {
   GQueue settling;        /* DaemonCall: waiting for the first enumeration */
   guint settle_timer;
   guint expiry_timer;
+  gint64 asleep;        /* microseconds, since the machine was started */
   GHashTable *counters; /* static text -> gint64 */
   gint64 started;       /* seconds since 1970 */
   gint64 started_monotonic;
@@ -65,6 +66,7 @@ struct DaemonConnection {
   guint
       half_timer; /* a message was begun, or the last answer of a closing connection is on its way */
   guint next_idle;   /* a whole message waits in `in` */
+  gboolean gathers;  /* the next message is followed by others at once */
   gboolean closing;  /* nothing more is read; closed once `out` is written */
   gboolean seen_end; /* the client will write no more */
 };
@@ -108,3 +110,7 @@ typedef struct {
 } DaemonInterface;
 
 extern const DaemonInterface daemon_interfaces[]; /* ends with a NULL name */
+
+/* expiry.c: locks all tokens when the machine slept since the last look. */
+void daemon_expiry_start(Daemon *daemon);
+void daemon_expiry_check_sleep(Daemon *daemon);

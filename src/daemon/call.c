@@ -123,6 +123,8 @@ send_message(DaemonCall *call, json_t *message, int fd, gboolean continues)
 {
   if (continues)
     json_object_set_new(message, "continues", json_true());
+  if (call->connection)
+    call->connection->gathers = continues && call->pumping;
   if (call->connection && !call->oneway)
     daemon_connection_send(call->connection, message, fd); /* may set call->connection to NULL */
   else if (fd >= 0)
@@ -341,6 +343,7 @@ daemon_call_start(DaemonConnection *connection, json_t *message)
   call->pid = connection->pid;
   connection->call = call;
   daemon_count(call->daemon, "calls", 1);
+  daemon_expiry_check_sleep(call->daemon);
 
   g_autoptr(WireJson) held = message;
   if (!read_call(call, message, &name, &error)) {

@@ -171,7 +171,7 @@ set_which_one(const GPtrArray *usable, BaseUse use, GError **error)
                  use_words(use));
   g_autoptr(GPtrArray) lines = g_ptr_array_new();
   for (guint i = 0; i < usable->len; i++)
-    g_ptr_array_add(lines, ((DaemonId *)g_ptr_array_index(usable, i))->id);
+    g_ptr_array_add(lines, (gpointer)(gintptr)((DaemonId *)g_ptr_array_index(usable, i))->id);
   daemon_catalogue_set_candidates(error, lines);
   base_error_suggest(error, "signet", "id", "default", g_ptr_array_index(lines, 0), NULL);
   return FALSE;

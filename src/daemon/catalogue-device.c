@@ -47,7 +47,8 @@ daemon_catalogue_drop_device(DaemonCatalogue *catalogue, DaemonDevice *device)
     DaemonKey *key = value;
     DaemonSeen *seen = daemon_catalogue_seen_on(key, device);
     if (seen)
-      g_ptr_array_remove(key->seen, seen);
+      daemon_list_remove(key->seen, seen);
+    g_free(seen);
   }
   g_ptr_array_remove(catalogue->devices, device);
   daemon_catalogue_touch(catalogue);

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/log.h"
-#include "base/path.h"
 #include "daemon/catalogue-internal.h"
 #include "wire/json.h"
 #include "wire/limits.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-/* The file that remembers: one JSON object a line, so that neither reading nor writing
- * holds a tree of everything.
+/* The file that remembers (read here, written by catalogue-save.c): one JSON object a line, so
+ * that neither reading nor writing holds all of it.
  *
  *   {"signet":"catalogue","version":1}
  *   {"device":0,"label":…,"serial":…,…,"last_seen":…}
@@ -23,166 +22,7 @@
  */
 
 #define FILE_VERSION 1
-#define TRIM_BYTES (128 * 1024) /* reading or writing more leaves much behind in the heap */
 #define LINE_MAX_BYTES (2 * WIRE_CERTIFICATE_MAX)
-
-/* ---- writing ---- */
-
-static void
-append_line(GString *text, json_t *line)
-{
-  char *dump = json_dumps(line, JSON_COMPACT);
-  json_decref(line);
-  if (!dump)
-    return;
-  g_string_append(text, dump);
-  g_string_append_c(text, '\n');
-  free(dump);
-}
-
-static void
-append_device(GString *text, const DaemonDevice *device, guint index)
-{
-  gint64 now = g_get_real_time() / G_USEC_PER_SEC;
-  json_t *line = json_object();
-  json_object_set_new(line, "device", json_integer(index));
-  wire_json_set_text(line, "label", device->label);
-  wire_json_set_text(line, "serial", device->serial);
-  wire_json_set_text(line, "manufacturer", device->manufacturer);
-  wire_json_set_text(line, "model", device->model);
-  wire_json_set_text(line, "firmware", device->firmware);
-  wire_json_set_text(line, "uri", device->uri);
-  wire_json_set_text(line, "module", device->module);
-  wire_json_set_text(line, "profile", device->profile);
-  json_object_set_new(line, "serial_identifies", json_boolean(device->serial_identifies));
-  json_object_set_new(line, "last_seen",
-                      json_integer(device->views->len ? now : device->last_seen));
-  append_line(text, line);
-}
-
-static json_t *
-seen_array(const DaemonKey *key, GHashTable *numbers)
-{
-  json_t *array = json_array();
-  for (guint i = 0; i < key->seen->len; i++) {
-    const DaemonSeen *seen = g_ptr_array_index(key->seen, i);
-    gpointer number;
-    if (!g_hash_table_lookup_extended(numbers, seen->device, NULL, &number))
-      continue;
-    json_t *entry = json_array();
-    json_array_append_new(entry, json_integer(GPOINTER_TO_UINT(number)));
-    json_array_append_new(entry, json_integer(seen->flags));
-    json_array_append_new(entry, json_boolean(seen->gone));
-    json_array_append_new(array, entry);
-  }
-  return array;
-}
-
-static gboolean
-is_worth_keeping(const DaemonKey *key)
-{
-  return key && (key->seen->len || key->given_addresses || key->given_name);
-}
-
-static void
-append_key(GString *text, const DaemonKey *key, GHashTable *numbers)
-{
-  json_t *line = json_object();
-  wire_json_set_text(line, "key", key->name);
-  wire_json_set_text(line, "kind", key->kind);
-  wire_json_set_text(line, "label", key->label);
-  if (key->given_addresses)
-    wire_json_set_strv(line, "addresses", key->given_addresses);
-  if (key->given_name)
-    wire_json_set_text(line, "name", key->given_name);
-  json_object_set_new(line, "seen", seen_array(key, numbers));
-  append_line(text, line);
-}
-
-static void
-append_cert(GString *text, const DaemonCert *cert)
-{
-  gsize length;
-  gconstpointer der = g_bytes_get_data(cert->der, &length);
-  json_t *line = json_object();
-  wire_json_set_base64(line, "certificate", der, length);
-  json_object_set_new(line, "kept", json_boolean(cert->kept));
-  json_object_set_new(line, "removed", json_boolean(cert->removed));
-  append_line(text, line);
-}
-
-static void
-append_keys_and_certs(DaemonCatalogue *catalogue, GString *text, GHashTable *numbers)
-{
-  GHashTableIter iter;
-  gpointer value;
-  g_hash_table_iter_init(&iter, catalogue->keys);
-  while (g_hash_table_iter_next(&iter, NULL, &value))
-    if (is_worth_keeping(value))
-      append_key(text, value, numbers);
-  g_hash_table_iter_init(&iter, catalogue->certs);
-  while (g_hash_table_iter_next(&iter, NULL, &value)) {
-    const DaemonCert *cert = value;
-    if (cert->kept || is_worth_keeping(g_hash_table_lookup(catalogue->keys, cert->key)))
-      append_cert(text, cert);
-  }
-}
-
-gboolean
-daemon_catalogue_unsaved(DaemonCatalogue *catalogue)
-{
-  daemon_catalogue_settle(catalogue);
-  return catalogue->unsaved;
-}
-
-static gboolean
-make_parent(const char *path, GError **error)
-{
-  g_autofree char *folder = g_path_get_dirname(path);
-  return base_path_make_folder(folder, error);
-}
-
-/* One block of about the right size goes back to the system at once; one that doubles as it
- * grows does not. */
-static gsize
-expected_size(DaemonCatalogue *catalogue)
-{
-  return catalogue->der_bytes / 3 * 4 + 80 * (gsize)g_hash_table_size(catalogue->certs) +
-         400 * (gsize)g_hash_table_size(catalogue->keys) + 600 * (gsize)catalogue->devices->len +
-         4096;
-}
-
-gboolean
-daemon_catalogue_save(DaemonCatalogue *catalogue, const char *path, GError **error)
-{
-  daemon_catalogue_settle(catalogue);
-  g_autoptr(GHashTable) numbers = g_hash_table_new(NULL, NULL);
-  GString *text = g_string_sized_new(expected_size(catalogue));
-  g_string_append(text, "{\"signet\":\"catalogue\",\"version\":1}\n");
-  for (guint i = 0, n = 0; i < catalogue->devices->len; i++) {
-    DaemonDevice *device = g_ptr_array_index(catalogue->devices, i);
-    if (!device->remembered)
-      continue;
-    g_hash_table_insert(numbers, device, GUINT_TO_POINTER(n));
-    append_device(text, device, n++);
-  }
-  append_keys_and_certs(catalogue, text, numbers);
-  if (catalogue->default_name) {
-    json_t *line = json_object();
-    wire_json_set_text(line, "default", catalogue->default_name);
-    append_line(text, line);
-  }
-  gboolean done =
-      make_parent(path, error) && base_path_write(path, text->str, text->len, 0600, error);
-  gboolean large = text->len > TRIM_BYTES;
-  g_string_free(text, TRUE);
-  if (large)
-    malloc_trim(0);
-  catalogue->unsaved = catalogue->unsaved && !done;
-  return done;
-}
-
-/* ---- reading ---- */
 
 typedef struct {
   DaemonCatalogue *catalogue;
@@ -240,7 +80,7 @@ read_seen(const Reading *reading, DaemonKey *key, const json_t *entry, GError **
   seen->device = device;
   seen->flags = (guint32)flags;
   seen->gone = json_is_true(json_array_get(entry, 2));
-  g_ptr_array_add(key->seen, seen);
+  daemon_list_add(&key->seen, seen);
   return TRUE;
 }
 
@@ -343,20 +183,18 @@ read_line(Reading *reading, const char *at, gsize length, gboolean header, GErro
 /* Good lines count even beside bad ones: what was remembered is not lost to one bad byte.
  * Returns the number of the first bad line, 0 for none, with the reason in *error. */
 static guint
-read_lines(Reading *reading, const char *at, gsize length, GError **error)
+read_lines(Reading *reading, FILE *file, GError **error)
 {
-  const char *end = at + length;
+  char *line = NULL;
+  size_t size = 0;
   guint bad = 0;
-  for (guint number = 1; at < end; number++) {
-    const char *newline = memchr(at, '\n', (gsize)(end - at));
-    const char *stop = newline ? newline : end;
-    if (!read_line(reading, at, (gsize)(stop - at), number == 1, bad ? NULL : error)) {
+  ssize_t length;
+  for (guint number = 1; bad != 1 && (length = getline(&line, &size, file)) > 0; number++) {
+    gsize text = (gsize)length - (line[length - 1] == '\n');
+    if (!read_line(reading, line, text, number == 1, bad ? NULL : error))
       bad = bad ? bad : number;
-      if (number == 1)
-        return bad;
-    }
-    at = stop + 1;
   }
+  free(line);
   return bad;
 }
 
@@ -371,26 +209,38 @@ move_aside(const char *path, guint line, const char *reason)
              g_strerror(errno));
 }
 
+static FILE *
+open_file(const char *path)
+{
+  struct stat info;
+  FILE *file = fopen(path, "re");
+  if (!file) {
+    if (errno != ENOENT)
+      base_log("the catalogue %s is not read: %s", path, g_strerror(errno));
+    return NULL;
+  }
+  if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) &&
+      info.st_size <= DAEMON_CATALOGUE_FILE_MAX)
+    return file;
+  base_log("the catalogue %s is not read: it is no file of at most %d bytes", path,
+           DAEMON_CATALOGUE_FILE_MAX);
+  fclose(file);
+  return NULL;
+}
+
 void
 daemon_catalogue_load(DaemonCatalogue *catalogue, const char *path)
 {
-  if (!g_file_test(path, G_FILE_TEST_EXISTS))
+  FILE *file = open_file(path);
+  if (!file)
     return;
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) bytes = base_path_read(path, DAEMON_CATALOGUE_FILE_MAX, &error);
-  if (!bytes) {
-    base_log("the catalogue is not read: %s", error->message);
-    return;
-  }
   g_autoptr(GPtrArray) devices = g_ptr_array_new();
   Reading reading = { .catalogue = catalogue, .devices = devices };
-  gsize length;
-  const char *text = g_bytes_get_data(bytes, &length);
-  guint bad = read_lines(&reading, text, length, &error);
+  guint bad = read_lines(&reading, file, &error);
+  fclose(file);
   catalogue->unsaved = bad != 0;
   daemon_catalogue_touch(catalogue);
-  if (length > TRIM_BYTES)
-    malloc_trim(0);
   if (bad)
     move_aside(path, bad, error ? error->message : "malformed");
 }

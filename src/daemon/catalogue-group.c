@@ -9,10 +9,8 @@ void
 daemon_catalogue_id_free(gpointer data)
 {
   DaemonId *id = data;
-  g_free(id->id);
-  g_free(id->name);
-  g_strfreev(id->addresses);
-  g_ptr_array_unref(id->keys);
+  g_free(id->addresses);
+  daemon_list_free(id->keys, NULL);
   g_free(id);
 }
 
@@ -43,7 +41,7 @@ tie_certs(DaemonCatalogue *catalogue)
   gpointer value;
   g_hash_table_iter_init(&iter, catalogue->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value))
-    g_ptr_array_set_size(((DaemonKey *)value)->certs, 0);
+    daemon_list_clear(&((DaemonKey *)value)->certs, NULL);
   g_autoptr(GPtrArray) useless = g_ptr_array_new();
   g_hash_table_iter_init(&iter, catalogue->certs);
   while (g_hash_table_iter_next(&iter, NULL, &value)) {
@@ -52,14 +50,15 @@ tie_certs(DaemonCatalogue *catalogue)
     if (!key && !cert->kept && !cert->places)
       g_ptr_array_add(useless, cert);
     else if (key && !cert->removed)
-      g_ptr_array_add(key->certs, cert);
+      daemon_list_add(&key->certs, cert);
   }
-  for (guint i = 0; i < useless->len; i++)
+  catalogue->spared = catalogue->spared || (useless->len > 0 && catalogue->takings > 0);
+  for (guint i = 0; i < useless->len && !catalogue->takings; i++)
     daemon_catalogue_drop_cert(catalogue, g_ptr_array_index(useless, i));
   g_hash_table_iter_init(&iter, catalogue->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value)) {
     DaemonKey *key = value;
-    g_ptr_array_sort(key->certs, daemon_catalogue_compare_certs);
+    daemon_list_sort(key->certs, daemon_catalogue_compare_certs);
     if (key->certs->len) /* it is in there */
       g_clear_pointer(&key->spki, g_bytes_unref);
   }
@@ -154,14 +153,22 @@ compare_keys(gconstpointer a, gconstpointer b)
   return strcmp(left->name, right->name);
 }
 
+/* IDs borrow their texts: a thousand copies less. */
+static const char *
+keep_text(DaemonCatalogue *catalogue, char *text /* taken, nullable */)
+{
+  if (text)
+    g_ptr_array_add(catalogue->texts, text);
+  return text;
+}
+
 static void
 add_address(GHashTable *known, GPtrArray *addresses, const char *address)
 {
   if (g_hash_table_contains(known, address))
     return;
-  char *copy = g_strdup(address);
-  g_ptr_array_add(addresses, copy);
-  g_hash_table_add(known, copy);
+  g_ptr_array_add(addresses, (gpointer)(gintptr)address);
+  g_hash_table_add(known, (gpointer)(gintptr)address);
 }
 
 static void
@@ -178,22 +185,23 @@ add_cert_addresses(const DaemonId *id, gboolean for_mail, GHashTable *known, GPt
 }
 
 static void
-fill_addresses(DaemonId *id)
+fill_addresses(DaemonCatalogue *catalogue, DaemonId *id)
 {
   g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
-  GPtrArray *addresses = g_ptr_array_new();
+  g_autoptr(GPtrArray) addresses = g_ptr_array_new();
   add_cert_addresses(id, TRUE, known, addresses);
   add_cert_addresses(id, FALSE, known, addresses);
   for (guint i = 0; i < id->keys->len; i++) {
     const DaemonKey *key = g_ptr_array_index(id->keys, i);
     for (char **address = key->given_addresses; address && *address; address++)
       add_address(known, addresses, *address);
-    g_autofree char *label = label_address(key);
+    const char *label = keep_text(catalogue, label_address(key));
     if (label)
       add_address(known, addresses, label);
   }
   g_ptr_array_add(addresses, NULL);
-  id->addresses = (char **)g_ptr_array_free(addresses, FALSE);
+  /* A GPtrArray has room for 16. */
+  id->addresses = g_memdup2(addresses->pdata, addresses->len * sizeof(char *));
 }
 
 static void
@@ -205,32 +213,33 @@ fill_name(DaemonId *id)
       for (guint j = 0; j < key->certs->len && !id->name; j++) {
         const DaemonCert *cert = g_ptr_array_index(key->certs, j);
         if (is_for_mail(cert) == (for_mail == 1))
-          id->name = g_strdup(cert->name);
+          id->name = cert->name;
       }
     }
   for (guint i = 0; i < id->keys->len && !id->name; i++)
-    id->name = g_strdup(((DaemonKey *)g_ptr_array_index(id->keys, i))->given_name);
+    id->name = ((DaemonKey *)g_ptr_array_index(id->keys, i))->given_name;
 }
 
-static char *
-key_based_name(const DaemonId *id)
+static const char *
+key_based_name(DaemonCatalogue *catalogue, const DaemonId *id)
 {
-  return g_strndup(((DaemonKey *)g_ptr_array_index(id->keys, 0))->name, 16);
+  const DaemonKey *first = g_ptr_array_index(id->keys, 0);
+  return keep_text(catalogue, g_strndup(first->name, 16));
 }
 
 static void
 fill_id(DaemonCatalogue *catalogue, DaemonId *id)
 {
-  g_ptr_array_sort(id->keys, compare_keys);
-  fill_addresses(id);
+  daemon_list_sort(id->keys, compare_keys);
+  fill_addresses(catalogue, id);
   fill_name(id);
   const DaemonKey *first = g_ptr_array_index(id->keys, 0);
   if (id->addresses[0])
-    id->id = g_strdup(id->addresses[0]);
+    id->id = id->addresses[0];
   else if (*first->label)
-    id->id = g_strdup(first->label);
+    id->id = first->label;
   else
-    id->id = id->name ? g_strdup(id->name) : key_based_name(id);
+    id->id = id->name ? id->name : key_based_name(catalogue, id);
   for (char **address = id->addresses; *address; address++) {
     g_hash_table_insert(catalogue->by_address, *address, id);
     id->is_default = id->is_default || g_strcmp0(*address, catalogue->default_name) == 0;
@@ -244,13 +253,14 @@ fill_id(DaemonCatalogue *catalogue, DaemonId *id)
 
 /* Two cards may have a key called "Private key": what an ID is called must find it again. */
 static void
-make_names_unique(GPtrArray *ids)
+make_names_unique(DaemonCatalogue *catalogue)
 {
+  const GPtrArray *ids = catalogue->ids;
   g_autoptr(GHashTable) users = g_hash_table_new(g_str_hash, g_str_equal);
   for (guint i = 0; i < ids->len; i++) {
     DaemonId *id = g_ptr_array_index(ids, i);
     guint n = GPOINTER_TO_UINT(g_hash_table_lookup(users, id->id));
-    g_hash_table_insert(users, id->id, GUINT_TO_POINTER(n + 1));
+    g_hash_table_insert(users, (gpointer)(gintptr)id->id, GUINT_TO_POINTER(n + 1));
   }
   g_autoptr(GPtrArray) shared = g_ptr_array_new();
   for (guint i = 0; i < ids->len; i++) {
@@ -260,8 +270,7 @@ make_names_unique(GPtrArray *ids)
   }
   for (guint i = 0; i < shared->len; i++) {
     DaemonId *id = g_ptr_array_index(shared, i);
-    g_free(id->id);
-    id->id = key_based_name(id);
+    id->id = key_based_name(catalogue, id);
   }
 }
 
@@ -300,14 +309,14 @@ make_ids(DaemonCatalogue *catalogue, Groups *groups)
     guint root = find(groups, i);
     if (!of_root[root]) {
       of_root[root] = g_new0(DaemonId, 1);
-      of_root[root]->keys = g_ptr_array_new();
+      of_root[root]->keys = daemon_list_new();
       g_ptr_array_add(catalogue->ids, of_root[root]);
     }
-    g_ptr_array_add(of_root[root]->keys, g_ptr_array_index(groups->keys, i));
+    daemon_list_add(&of_root[root]->keys, g_ptr_array_index(groups->keys, i));
   }
   for (guint i = 0; i < catalogue->ids->len; i++)
     fill_id(catalogue, g_ptr_array_index(catalogue->ids, i));
-  make_names_unique(catalogue->ids);
+  make_names_unique(catalogue);
   g_ptr_array_sort(catalogue->ids, compare_ids);
 }
 
@@ -316,6 +325,7 @@ daemon_catalogue_group(DaemonCatalogue *catalogue)
 {
   g_hash_table_remove_all(catalogue->by_address);
   g_ptr_array_set_size(catalogue->ids, 0);
+  g_ptr_array_set_size(catalogue->texts, 0);
   daemon_catalogue_locate_all(catalogue);
   tie_certs(catalogue);
   daemon_catalogue_index_certs(catalogue);

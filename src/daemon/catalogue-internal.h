@@ -39,10 +39,13 @@ struct DaemonCatalogue {
   GQueue events;
   gboolean stale;
   gboolean unsaved;
+  guint takings;   /* under way: what they hold is in no view yet, and stays */
+  gboolean spared; /* for them, though it was of no use to anybody else */
   guint bad_certificates;
   guint nameless_keys;
 
-  GPtrArray *ids; /* derived, as the rest */
+  GPtrArray *ids;   /* derived, as the rest */
+  GPtrArray *texts; /* of IDs, where they are no certificate's and no key's */
   GHashTable *by_address;
   GHashTable *by_issuer_serial;
   GHashTable *by_key_id;

@@ -12,7 +12,7 @@ add_location(DaemonKey *key, DaemonView *view, guint32 flags, const char *label)
   location->view = view;
   location->flags = flags;
   location->label = label;
-  g_ptr_array_add(key->locations, location);
+  daemon_list_add(&key->locations, location);
   return location;
 }
 
@@ -119,7 +119,7 @@ compare_locations(gconstpointer a, gconstpointer b)
 static void
 finish_key(DaemonKey *key)
 {
-  g_ptr_array_sort(key->locations, compare_locations);
+  daemon_list_sort(key->locations, compare_locations);
   key->flags = 0;
   for (guint i = 0; i < key->locations->len; i++)
     key->flags |= ((DaemonLocation *)g_ptr_array_index(key->locations, i))->flags;
@@ -131,9 +131,12 @@ static gboolean
 is_forgotten(gpointer name, gpointer value, gpointer user_data)
 {
   (void)name;
-  (void)user_data;
+  DaemonCatalogue *catalogue = user_data;
   const DaemonKey *key = value;
-  return !key->locations->len && !key->seen->len && !key->given_addresses && !key->given_name;
+  gboolean useless =
+      !key->locations->len && !key->seen->len && !key->given_addresses && !key->given_name;
+  catalogue->spared = catalogue->spared || (useless && catalogue->takings > 0);
+  return useless && !catalogue->takings;
 }
 
 void
@@ -143,7 +146,7 @@ daemon_catalogue_locate_all(DaemonCatalogue *catalogue)
   gpointer value;
   g_hash_table_iter_init(&iter, catalogue->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value))
-    g_ptr_array_set_size(((DaemonKey *)value)->locations, 0);
+    daemon_list_clear(&((DaemonKey *)value)->locations, g_free);
   for (guint i = 0; i < catalogue->views->len; i++)
     locate_listed(g_ptr_array_index(catalogue->views, i));
   g_hash_table_iter_init(&iter, catalogue->keys);
@@ -157,5 +160,5 @@ daemon_catalogue_locate_all(DaemonCatalogue *catalogue)
   g_hash_table_iter_init(&iter, catalogue->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value))
     finish_key(value);
-  g_hash_table_foreach_remove(catalogue->keys, is_forgotten, NULL);
+  g_hash_table_foreach_remove(catalogue->keys, is_forgotten, catalogue);
 }

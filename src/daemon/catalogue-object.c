@@ -42,17 +42,33 @@ keep_spki(DaemonKey *key, GBytes *bytes)
 {
   gsize length;
   gconstpointer spki = bytes ? g_bytes_get_data(bytes, &length) : NULL;
-  if (key->spki || !spki || length > SPKI_MAX)
+  if (key->spki || key->certs->len || !spki || length > SPKI_MAX)
     return;
   g_autofree char *name = base_key_name(spki, length);
   if (strcmp(name, key->name) == 0)
     key->spki = g_bytes_ref(bytes);
 }
 
-static void
-add_key_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
-              const WireObject *object)
+/* A view's objects on their way in. The same key or certificate twice is there once: a hostile
+ * token does not get to make long lists of one thing. */
+struct DaemonTaking {
+  DaemonCatalogue *catalogue;
+  GPtrArray *keys;   /* CatalogueKeyPlace */
+  GPtrArray *certs;  /* CatalogueCertPlace */
+  GHashTable *known; /* DaemonKey -> its place; DaemonCert, a set */
+  guint n;
+};
+
+static gboolean
+same_id(GBytes *a, GBytes *b)
 {
+  return a == b || (a && b && g_bytes_equal(a, b));
+}
+
+static void
+add_key_place(DaemonTaking *taking, const WireObject *object)
+{
+  DaemonCatalogue *catalogue = taking->catalogue;
   if (!daemon_catalogue_is_key_name(object->key)) {
     catalogue->nameless_keys++;
     return;
@@ -60,25 +76,36 @@ add_key_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
   DaemonKey *key = daemon_catalogue_add_key(catalogue, object->key, object->key_kind);
   if (!key)
     return;
-  CatalogueKeyPlace *place = g_hash_table_lookup(known, key);
+  CatalogueKeyPlace *place = g_hash_table_lookup(taking->known, key);
   if (place) {
     place->flags |= believable(object->flags, key->kind);
     return;
   }
   place = g_new0(CatalogueKeyPlace, 1);
-  g_hash_table_insert(known, key, place);
+  g_hash_table_insert(taking->known, key, place);
   place->key = key;
   place->flags = believable(object->flags, key->kind);
   place->label = daemon_catalogue_clean(object->label, DAEMON_CATALOGUE_LABEL_MAX);
   place->id = object->id ? g_bytes_ref(object->id) : NULL;
   keep_spki(key, object->bytes);
-  g_ptr_array_add(places, place);
+  g_ptr_array_add(taking->keys, place);
 }
 
 static void
-add_cert_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
-               const WireObject *object)
+share_with_key(const DaemonTaking *taking, CatalogueCertPlace *cert)
 {
+  DaemonKey *key = g_hash_table_lookup(taking->catalogue->keys, cert->cert->key);
+  const CatalogueKeyPlace *place = key ? g_hash_table_lookup(taking->known, key) : NULL;
+  if (place && g_strcmp0(place->label, cert->label) == 0)
+    g_clear_pointer(&cert->label, g_free);
+  if (place && same_id(place->id, cert->id))
+    g_clear_pointer(&cert->id, g_bytes_unref);
+}
+
+static void
+add_cert_place(DaemonTaking *taking, const WireObject *object)
+{
+  DaemonCatalogue *catalogue = taking->catalogue;
   g_autoptr(GError) error = NULL;
   DaemonCert *cert = object->bytes && g_bytes_get_size(object->bytes) <= WIRE_CERTIFICATE_MAX
                          ? daemon_catalogue_add_cert(catalogue, object->bytes, &error)
@@ -87,7 +114,7 @@ add_cert_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
     catalogue->bad_certificates++;
     return;
   }
-  if (!g_hash_table_add(known, cert))
+  if (!g_hash_table_add(taking->known, cert))
     return;
   /* A person who puts a certificate back wants it back. */
   if (cert->removed) {
@@ -98,13 +125,8 @@ add_cert_place(DaemonCatalogue *catalogue, GPtrArray *places, GHashTable *known,
   place->cert = cert;
   place->label = daemon_catalogue_clean(object->label, DAEMON_CATALOGUE_LABEL_MAX);
   place->id = object->id ? g_bytes_ref(object->id) : NULL;
-  g_ptr_array_add(places, place);
-}
-
-static gboolean
-same_id(GBytes *a, GBytes *b)
-{
-  return a == b || (a && b && g_bytes_equal(a, b));
+  share_with_key(taking, place);
+  g_ptr_array_add(taking->certs, place);
 }
 
 static gboolean
@@ -192,7 +214,7 @@ remember_keys(DaemonCatalogue *catalogue, const DaemonView *view)
     if (!seen) {
       seen = g_new0(DaemonSeen, 1);
       seen->device = view->device;
-      g_ptr_array_add(place->key->seen, seen);
+      daemon_list_add(&place->key->seen, seen);
     }
     seen->flags = place->flags;
     seen->gone = FALSE;
@@ -200,68 +222,78 @@ remember_keys(DaemonCatalogue *catalogue, const DaemonView *view)
   }
 }
 
-/* The same key or certificate twice on one view is there once: a hostile token does not
- * get to make long lists of one thing. */
-static void
-take_objects(DaemonCatalogue *catalogue, const GPtrArray *objects, GPtrArray *keys,
-             GPtrArray *certs)
+DaemonTaking *
+daemon_catalogue_take_start(DaemonCatalogue *catalogue)
 {
-  g_autoptr(GHashTable) known = g_hash_table_new(NULL, NULL);
-  for (guint i = 0; i < objects->len && i < WIRE_OBJECTS_MAX; i++) {
-    const WireObject *object = g_ptr_array_index(objects, i);
-    if (object->kind == WIRE_OBJECT_KEY)
-      add_key_place(catalogue, keys, known, object);
-    else if (object->kind == WIRE_OBJECT_CERTIFICATE)
-      add_cert_place(catalogue, certs, known, object);
-  }
-}
-
-static void
-share_with_key(DaemonCatalogue *catalogue, GHashTable *places, CatalogueCertPlace *cert)
-{
-  DaemonKey *key = g_hash_table_lookup(catalogue->keys, cert->cert->key);
-  const CatalogueKeyPlace *place = key ? g_hash_table_lookup(places, key) : NULL;
-  if (place && strcmp(place->label, cert->label) == 0)
-    g_clear_pointer(&cert->label, g_free);
-  if (place && same_id(place->id, cert->id))
-    g_clear_pointer(&cert->id, g_bytes_unref);
-}
-
-static void
-share_with_keys(DaemonCatalogue *catalogue, const GPtrArray *keys, const GPtrArray *certs)
-{
-  g_autoptr(GHashTable) places = g_hash_table_new(NULL, NULL);
-  for (guint i = 0; i < keys->len; i++) {
-    CatalogueKeyPlace *place = g_ptr_array_index(keys, i);
-    g_hash_table_insert(places, place->key, place);
-  }
-  for (guint i = 0; i < certs->len; i++)
-    share_with_key(catalogue, places, g_ptr_array_index(certs, i));
+  DaemonTaking *taking = g_new0(DaemonTaking, 1);
+  taking->catalogue = catalogue;
+  taking->keys = g_ptr_array_new_with_free_func(daemon_catalogue_key_place_free);
+  taking->certs = g_ptr_array_new_with_free_func(daemon_catalogue_cert_place_free);
+  taking->known = g_hash_table_new(NULL, NULL);
+  catalogue->takings++;
+  return taking;
 }
 
 void
-daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slot,
-                             guint32 generation, const GPtrArray *objects,
-                             gboolean complete_with_login)
+daemon_catalogue_take(DaemonTaking *taking, const WireObject *object)
 {
-  DaemonView *view = daemon_catalogue_view(catalogue, host, slot, generation);
-  if (!view)
+  if (++taking->n > WIRE_OBJECTS_MAX)
     return;
-  g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(daemon_catalogue_key_place_free);
-  g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(daemon_catalogue_cert_place_free);
-  take_objects(catalogue, objects, keys, certs);
-  share_with_keys(catalogue, keys, certs);
-  gboolean complete = complete_with_login || !(view->token->flags & WIRE_TOKEN_LOGIN_REQUIRED);
-  if (!complete)
-    add_remembered_flags(view, keys);
-  gboolean same_keys = reuse_keys(view->keys, keys);
-  gboolean same = reuse_certs(view->certs, certs) && same_keys;
-  GPtrArray *old_keys = g_steal_pointer(&view->keys);
-  GPtrArray *old_certs = g_steal_pointer(&view->certs);
-  view->keys = g_steal_pointer(&keys);
-  view->certs = g_steal_pointer(&certs);
+  if (object->kind == WIRE_OBJECT_KEY)
+    add_key_place(taking, object);
+  else if (object->kind == WIRE_OBJECT_CERTIFICATE)
+    add_cert_place(taking, object);
+}
+
+void
+daemon_catalogue_take_free(DaemonTaking *taking)
+{
+  if (!taking)
+    return;
+  DaemonCatalogue *catalogue = taking->catalogue;
+  g_clear_pointer(&taking->keys, g_ptr_array_unref);
+  g_clear_pointer(&taking->certs, g_ptr_array_unref);
+  g_clear_pointer(&taking->known, g_hash_table_unref);
+  g_free(taking);
+  if (--catalogue->takings == 0 && catalogue->spared) {
+    catalogue->spared = FALSE;
+    daemon_catalogue_touch(catalogue);
+  }
+}
+
+/* Returns whether nothing is new. */
+static gboolean
+replace_places(DaemonView *view, DaemonTaking *taking)
+{
+  gboolean same_keys = reuse_keys(view->keys, taking->keys);
+  gboolean same = reuse_certs(view->certs, taking->certs) && same_keys;
+  GPtrArray *old_keys = view->keys;
+  GPtrArray *old_certs = view->certs;
+  view->keys = g_steal_pointer(&taking->keys);
+  view->certs = g_steal_pointer(&taking->certs);
   g_ptr_array_unref(old_keys);
   g_ptr_array_unref(old_certs);
+  return same;
+}
+
+void
+daemon_catalogue_take_end(DaemonTaking *taking, guint host, guint32 slot, guint32 generation,
+                          gboolean complete_with_login)
+{
+  DaemonCatalogue *catalogue = taking->catalogue;
+  DaemonView *view = daemon_catalogue_view(catalogue, host, slot, generation);
+  if (!view) {
+    daemon_catalogue_touch(catalogue); /* what it brought may be of no use to anybody */
+    daemon_catalogue_take_free(taking);
+    return;
+  }
+  for (guint i = 0; i < taking->certs->len; i++) /* its key may have come after it */
+    share_with_key(taking, g_ptr_array_index(taking->certs, i));
+  gboolean complete = complete_with_login || !(view->token->flags & WIRE_TOKEN_LOGIN_REQUIRED);
+  if (!complete)
+    add_remembered_flags(view, taking->keys);
+  gboolean same = replace_places(view, taking);
+  daemon_catalogue_take_free(taking);
   if (same && view->listed && view->complete == complete)
     return;
   view->device->changed = view->device->changed || (view->listed && !same);
@@ -270,4 +302,15 @@ daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slo
   daemon_catalogue_recognise(catalogue, view);
   remember_keys(catalogue, view);
   daemon_catalogue_touch(catalogue);
+}
+
+void
+daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slot,
+                             guint32 generation, const GPtrArray *objects,
+                             gboolean complete_with_login)
+{
+  DaemonTaking *taking = daemon_catalogue_take_start(catalogue);
+  for (guint i = 0; i < objects->len; i++)
+    daemon_catalogue_take(taking, g_ptr_array_index(objects, i));
+  daemon_catalogue_take_end(taking, host, slot, generation, complete_with_login);
 }

@@ -15,6 +15,7 @@ daemon_catalogue_new(void)
   catalogue->names =
       g_hash_table_new_full(g_bytes_hash, g_bytes_equal, NULL, daemon_catalogue_name_free);
   catalogue->ids = g_ptr_array_new_with_free_func(daemon_catalogue_id_free);
+  catalogue->texts = g_ptr_array_new_with_free_func(g_free);
   catalogue->by_address = g_hash_table_new(g_str_hash, g_str_equal);
   catalogue->by_issuer_serial = g_hash_table_new(g_str_hash, g_str_equal);
   catalogue->by_key_id = g_hash_table_new(g_str_hash, g_str_equal);
@@ -41,6 +42,7 @@ daemon_catalogue_free(DaemonCatalogue *catalogue)
   g_hash_table_unref(catalogue->by_issuer_serial);
   g_hash_table_unref(catalogue->by_key_id);
   g_ptr_array_unref(catalogue->ids);
+  g_ptr_array_unref(catalogue->texts);
   g_ptr_array_unref(catalogue->views);
   g_ptr_array_unref(catalogue->devices);
   g_hash_table_unref(catalogue->keys);
@@ -103,9 +105,9 @@ daemon_catalogue_add_key(DaemonCatalogue *catalogue, const char *name, const cha
   g_strlcpy(key->name, name, sizeof key->name);
   key->kind = shared_kind(kind);
   key->label = g_strdup("");
-  key->locations = g_ptr_array_new_with_free_func(g_free);
-  key->seen = g_ptr_array_new_with_free_func(g_free);
-  key->certs = g_ptr_array_new();
+  key->locations = daemon_list_new();
+  key->seen = daemon_list_new();
+  key->certs = daemon_list_new();
   g_hash_table_insert(catalogue->keys, key->name, key);
   daemon_catalogue_touch(catalogue);
   return key;
@@ -117,9 +119,9 @@ daemon_catalogue_key_free(gpointer data)
   DaemonKey *key = data;
   g_free(key->label);
   g_clear_pointer(&key->spki, g_bytes_unref);
-  g_ptr_array_unref(key->locations);
-  g_ptr_array_unref(key->seen);
-  g_ptr_array_unref(key->certs);
+  daemon_list_free(key->locations, g_free);
+  daemon_list_free(key->seen, g_free);
+  daemon_list_free(key->certs, NULL);
   g_strfreev(key->given_addresses);
   g_free(key->given_name);
   g_free(key);
@@ -284,7 +286,8 @@ daemon_catalogue_forget_key(DaemonCatalogue *catalogue, const char *name,
   }
   DaemonSeen *seen = daemon_catalogue_seen_on(key, device);
   if (seen)
-    g_ptr_array_remove(key->seen, seen);
+    daemon_list_remove(key->seen, seen);
+  g_free(seen);
   if (!key->seen->len) {
     g_clear_pointer(&key->given_addresses, g_strfreev);
     g_clear_pointer(&key->given_name, g_free);

@@ -11,9 +11,11 @@ add_library(signet_catalogue STATIC
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-json.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-locate.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-object.c
+  ${CMAKE_CURRENT_LIST_DIR}/catalogue-save.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-text.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-uri.c
-  ${CMAKE_CURRENT_LIST_DIR}/catalogue-view.c)
+  ${CMAKE_CURRENT_LIST_DIR}/catalogue-view.c
+  ${CMAKE_CURRENT_LIST_DIR}/list.c)
 target_link_libraries(signet_catalogue PUBLIC signet_wire)
 
 # The handlers of org.signet.Id, for the broker's own list.

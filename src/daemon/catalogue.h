@@ -17,6 +17,7 @@
 
 #include "base/cert.h"
 #include "base/profile.h"
+#include "daemon/list.h"
 #include "wire/host.h"
 #include "wire/json.h"
 
@@ -119,10 +120,10 @@ struct DaemonKey {
   char name[65];
   const char *kind; /* "rsa:2048" … */
   char *label;
-  GBytes *spki;         /* (nullable) SubjectPublicKeyInfo DER, while no certificate has it */
-  GPtrArray *locations; /* (element-type DaemonLocation): now; unlocked and real ones first */
-  GPtrArray *seen;      /* (element-type DaemonSeen) */
-  GPtrArray *certs;     /* (element-type DaemonCert): newest first */
+  GBytes *spki;          /* (nullable) SubjectPublicKeyInfo DER, while no certificate has it */
+  DaemonList *locations; /* (element-type DaemonLocation): now; unlocked and real ones first */
+  DaemonList *seen;      /* (element-type DaemonSeen) */
+  DaemonList *certs;     /* (element-type DaemonCert): newest first */
   DaemonId *id;
   guint32 flags;          /* WireKeyFlags of all places together */
   char **given_addresses; /* (nullable) what Generate or `id address` said */
@@ -130,11 +131,11 @@ struct DaemonKey {
 };
 
 struct DaemonId {
-  char *id;         /* what to call it: its first address, else label, else key */
-  char *name;       /* (nullable) the person's */
-  char **addresses; /* never NULL; of the newest certificate first */
+  const char *id;   /* what to call it: its first address, else label, else key */
+  const char *name; /* (nullable) the person's */
+  char **addresses; /* never NULL, its texts borrowed; of the newest certificate first */
   gboolean is_default;
-  GPtrArray *keys; /* (element-type DaemonKey): the one with the newest certificate first */
+  DaemonList *keys; /* (element-type DaemonKey): the one with the newest certificate first */
 };
 
 DaemonCatalogue *daemon_catalogue_new(void);
@@ -151,6 +152,16 @@ void daemon_catalogue_set_tokens(DaemonCatalogue *catalogue, guint host, const c
 void daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slot,
                                   guint32 generation, const GPtrArray *objects,
                                   gboolean complete_with_login);
+
+/* The same, object by object: a long list is never held twice, nor taken in in one go. What was
+ * taken counts when it ends; _free gives up (a view that went meanwhile: _end does). */
+typedef struct DaemonTaking DaemonTaking;
+DaemonTaking *daemon_catalogue_take_start(DaemonCatalogue *catalogue);
+void daemon_catalogue_take(DaemonTaking *taking, const WireObject *object);
+void daemon_catalogue_take_end(DaemonTaking *taking, guint host, guint32 slot, guint32 generation,
+                               gboolean complete_with_login);
+void daemon_catalogue_take_free(DaemonTaking *taking);
+
 /* Login and logout between two TOKENS requests. */
 void daemon_catalogue_set_logged_in(DaemonCatalogue *catalogue, guint host, guint32 slot,
                                     guint32 generation, gboolean logged_in);

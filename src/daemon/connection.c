@@ -10,7 +10,8 @@
 
 #define READ_AT_ONCE (64 * 1024)
 #define STREAM_LOW_WATER (64 * 1024)
-#define CLOSING_MS 2000 /* to take the last answer */
+#define GATHERED (16 * 1024) /* of a stream before it is written: fewer system calls */
+#define CLOSING_MS 2000      /* to take the last answer */
 
 static void connection_io(int fd, GIOCondition condition, gpointer user_data);
 
@@ -106,6 +107,8 @@ daemon_connection_send(DaemonConnection *connection, const json_t *message, int 
     daemon_connection_close(connection);
     return FALSE;
   }
+  if (connection->gathers && connection->out.bytes < GATHERED)
+    return TRUE;
   return flush(connection);
 }
 

@@ -68,6 +68,7 @@ static gboolean
 settle_poll(gpointer user_data)
 {
   Daemon *daemon = user_data;
+  daemon_expiry_check_sleep(daemon);
   if (!g_queue_is_empty(&daemon->settling))
     daemon_settle_check(daemon);
   return G_SOURCE_CONTINUE;
@@ -104,6 +105,7 @@ daemon_new(GError **error)
     daemon_free(daemon);
     return NULL;
   }
+  daemon_expiry_start(daemon);
   load_rejection_secret(daemon, state);
   daemon_catalogue_load(daemon->catalogue, daemon->catalogue_path);
   daemon_modules_start(daemon);

@@ -10,6 +10,7 @@
 #define HARD_MINUTES 480
 #define MINUTES_MAX (7 * 24 * 60)
 #define MINUTE_US (60 * G_USEC_PER_SEC)
+#define SLEPT_US G_USEC_PER_SEC /* the two clocks are read one after the other */
 
 /* Time asleep counts: a laptop that was closed for an hour has been idle for an hour. */
 gint64
@@ -18,6 +19,40 @@ daemon_expiry_now(void)
   struct timespec now;
   clock_gettime(CLOCK_BOOTTIME, &now);
   return (gint64)now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
+static gint64
+asleep_now(void)
+{
+  struct timespec awake;
+  clock_gettime(CLOCK_MONOTONIC, &awake);
+  return daemon_expiry_now() - ((gint64)awake.tv_sec * G_USEC_PER_SEC + awake.tv_nsec / 1000);
+}
+
+/* Who took the machine while it slept must not find tokens open. CLOCK_BOOTTIME goes on in
+ * sleep and CLOCK_MONOTONIC does not, which needs no logind. */
+void
+daemon_expiry_check_sleep(Daemon *daemon)
+{
+  gint64 asleep = asleep_now();
+  gint64 slept = asleep - daemon->asleep;
+  daemon->asleep = asleep;
+  if (slept < SLEPT_US)
+    return;
+  g_autoptr(GPtrArray) all = daemon_token_all(daemon);
+  for (guint i = 0; i < all->len; i++) {
+    DaemonToken *token = all->pdata[i];
+    if (!token->opened && !token->logged_in)
+      continue;
+    base_log("the machine slept: %s is locked", daemon_token_label(token));
+    daemon_login_lock(token, NULL, NULL);
+  }
+}
+
+void
+daemon_expiry_start(Daemon *daemon)
+{
+  daemon->asleep = asleep_now();
 }
 
 static gint64

@@ -59,7 +59,10 @@ struct DaemonHost {
   gint64 settle_until; /* monotonic; nobody waits longer for it */
   gboolean listing;    /* TOKENS under way */
   gboolean list_again;
-  GQueue list_waiters; /* private to tokenload.c */
+  GQueue list_waiters; /* private to tokenload.c, as the next three */
+  guint list_timer;    /* TOKENS failed: asked again then */
+  guint list_failures; /* in a row */
+  gint64 looked_at;    /* monotonic */
   guint loading;       /* OBJECTS under way */
 
   int watch; /* inotify descriptor, -1 none */

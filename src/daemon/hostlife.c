@@ -90,6 +90,7 @@ daemon_host_free(DaemonHost *host)
   host->planned = TRUE;
   end_process(host);
   daemon_timer_clear(&host->start_timer);
+  daemon_timer_clear(&host->list_timer);
   daemon_timer_clear(&host->waiting_idle);
   daemon_host_unwatch(host);
   daemon_host_lose_requests(host, "signetd ends");
@@ -160,6 +161,8 @@ daemon_host_died(DaemonHost *host, const char *reason)
   host->said_hello = FALSE;
   host->listing = FALSE;
   host->list_again = FALSE;
+  host->list_failures = 0;
+  daemon_timer_clear(&host->list_timer);
   host->state = DAEMON_HOST_WAITING;
   daemon_channels_host_died(host);
   daemon_tokens_host_died(host);

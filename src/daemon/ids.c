@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "daemon/events.h"
+#include "daemon/token.h"
 #include "wire/limits.h"
 
 #include <string.h>
@@ -22,7 +23,8 @@ daemon_id_text(DaemonCall *call, const char *name, gboolean optional, const char
 /* ---- List, Describe ---- */
 
 typedef struct {
-  GPtrArray *keys; /* the first key's name of each ID, since IDs themselves come and go */
+  char (*keys)[65]; /* the first key's name of each ID, since IDs themselves come and go */
+  guint n;
   guint next;
   gboolean with_der;
 } Listing;
@@ -31,7 +33,7 @@ static void
 listing_free(gpointer data)
 {
   Listing *listing = data;
-  g_ptr_array_unref(listing->keys);
+  g_free(listing->keys);
   g_free(listing);
 }
 
@@ -40,8 +42,8 @@ listing_next(Daemon *daemon, gpointer state, GError **error)
 {
   (void)error;
   Listing *listing = state;
-  while (listing->next < listing->keys->len) {
-    const char *name = g_ptr_array_index(listing->keys, listing->next++);
+  while (listing->next < listing->n) {
+    const char *name = listing->keys[listing->next++];
     const DaemonKey *key = daemon_catalogue_key(daemon_catalogue(daemon), name);
     if (key && key->id)
       return json_pack("{s:o}", "id", daemon_catalogue_id_json(key->id, listing->with_der));
@@ -60,12 +62,13 @@ list(DaemonCall *call)
   }
   const GPtrArray *ids = daemon_catalogue_ids(daemon_catalogue(daemon_call_daemon(call)));
   Listing *listing = g_new0(Listing, 1);
-  listing->keys = g_ptr_array_new_full(ids->len, g_free);
+  listing->keys = g_malloc_n(ids->len, sizeof listing->keys[0]);
+  listing->n = ids->len;
   listing->with_der = with_der;
   for (guint i = 0; i < ids->len; i++) {
     const DaemonId *id = g_ptr_array_index(ids, i);
     const DaemonKey *key = g_ptr_array_index(id->keys, 0);
-    g_ptr_array_add(listing->keys, g_strdup(key->name));
+    memcpy(listing->keys[i], key->name, sizeof key->name);
   }
   daemon_call_stream(call, listing_next, listing, listing_free);
 }
@@ -114,6 +117,8 @@ choose(DaemonCall *call)
   DaemonChoice choice;
   if (!read_wish(call, &wish, &error) ||
       !daemon_catalogue_choose(catalogue, &wish, &choice, &error)) {
+    if (g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_NONE_USABLE))
+      daemon_tokens_look_again(daemon_call_daemon(call)); /* the next call may fare better */
     daemon_call_fail(call, error);
     return;
   }

@@ -10,11 +10,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define CHUNKS_PER_WRITE 16
+#define CHUNKS_PER_WRITE 32
 
 typedef struct {
   GSource source;
   gpointer tag;
+  GIOCondition events;
   int fd;
   DaemonIoFunc func;
   gpointer user_data;
@@ -45,6 +46,7 @@ daemon_io_add(int fd, GIOCondition events, DaemonIoFunc func, gpointer user_data
   io->fd = fd;
   io->func = func;
   io->user_data = user_data;
+  io->events = events;
   io->tag = g_source_add_unix_fd(source, fd, events | G_IO_HUP | G_IO_ERR);
   g_source_attach(source, NULL);
   return source;
@@ -54,6 +56,9 @@ void
 daemon_io_want(GSource *source, GIOCondition events)
 {
   IoSource *io = (IoSource *)source;
+  if (io->events == events) /* each change wakes the loop by a system call */
+    return;
+  io->events = events;
   g_source_modify_unix_fd(source, io->tag, events | G_IO_HUP | G_IO_ERR);
 }
 

@@ -217,10 +217,13 @@ login_worked(Login *login)
   daemon_expiry_arm(token->daemon);
   daemon_token_tell(token);
   /* Private keys may only be seen now. */
-  if (is_complete(token))
-    login_end(login, FALSE, NULL);
-  else
+  if (!is_complete(token)) {
     daemon_token_refresh(token, opened_done, login);
+    return;
+  }
+  if (!login->from_cache)
+    daemon_token_refresh(token, NULL, NULL); /* others may have made keys since; nobody waits */
+  login_end(login, FALSE, NULL);
 }
 
 static void

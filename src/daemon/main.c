@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define FILES_MIN 2048 /* 512 connections, 256 key channels of a few hosts, and some */
 #define EXIT_USAGE 2
+#define LARGE_BLOCK (32 * 1024)
 #define REPORT_MAX 4096
 
 static void
@@ -71,6 +73,9 @@ serve(DaemonListener *listener, int report)
   int signals = signals_fd();
   raise_file_limit();
   wire_json_start();
+  /* Large blocks (lists under way, hash tables) on pages of their own leave no holes behind. */
+  mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+  mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
   Daemon *daemon = daemon_new(&error);
   if (!daemon) {
     say_failed(report, error);

@@ -19,10 +19,15 @@
 #define FAILURES_MAX 1000
 #define IDENTITIES_MAX 1024
 
+#define SCOPE_TPM "@tpm"
+#define SCOPE_DEVICE "@device"
+#define SO_SUFFIX "\nso"
+
 typedef struct {
   guint failures;   /* in a row */
   guint before;     /* as it was before the attempt under way */
   GPtrArray *wrong; /* (element-type GBytes) keyed hashes */
+  char *scope;      /* (nullable) hash, hex; NULL: its failures are its own */
 } Entry;
 
 struct DaemonPins {
@@ -36,6 +41,7 @@ entry_free(gpointer data)
 {
   Entry *entry = data;
   g_ptr_array_unref(entry->wrong);
+  g_free(entry->scope);
   g_free(entry);
 }
 
@@ -46,6 +52,29 @@ name_of(const char *identity)
   guint8 hash[SHA256_DIGEST_LENGTH];
   SHA256((const guint8 *)identity, strlen(identity), hash);
   return base_hex(hash, sizeof hash);
+}
+
+const char *
+daemon_pins_scope(const char *pin_scope)
+{
+  if (g_strcmp0(pin_scope, "tpm") == 0)
+    return SCOPE_TPM;
+  return g_strcmp0(pin_scope, "device") == 0 ? SCOPE_DEVICE : "";
+}
+
+/* (nullable): a machine has one TPM; a device is all of its identity but the label. */
+static char *
+scope_name(const char *identity)
+{
+  if (g_str_has_prefix(identity, SCOPE_TPM "\n"))
+    return name_of(SCOPE_TPM);
+  if (!g_str_has_prefix(identity, SCOPE_DEVICE "\n"))
+    return NULL;
+  const char *end = identity;
+  for (int line = 0; line < 4 && end; line++)
+    end = strchr(end + (line > 0), '\n');
+  g_autofree char *device = end ? g_strndup(identity, (gsize)(end - identity)) : NULL;
+  return name_of(device ? device : identity);
 }
 
 static Entry *
@@ -62,13 +91,17 @@ entry_of(DaemonPins *pins, const char *identity)
 {
   g_autofree char *name = name_of(identity);
   Entry *entry = g_hash_table_lookup(pins->entries, name);
-  return entry ? entry : entry_new(pins, g_steal_pointer(&name));
+  if (!entry)
+    entry = entry_new(pins, g_steal_pointer(&name));
+  if (!entry->scope)
+    entry->scope = scope_name(identity);
+  return entry;
 }
 
 static void
 load_line(DaemonPins *pins, const char *line)
 {
-  g_auto(GStrv) parts = g_strsplit(line, " ", 2);
+  g_auto(GStrv) parts = g_strsplit(line, " ", 3);
   guint64 count = 0;
   if (!parts[0] || !parts[1] || strlen(parts[0]) != NAME_LENGTH ||
       !g_ascii_string_to_unsigned(parts[1], 10, 0, FAILURES_MAX, &count, NULL) ||
@@ -78,6 +111,8 @@ load_line(DaemonPins *pins, const char *line)
   if (!entry)
     entry = entry_new(pins, g_strdup(parts[0]));
   entry->failures = (guint)count;
+  if (!entry->scope && parts[2] && strlen(parts[2]) == NAME_LENGTH)
+    entry->scope = g_strdup(parts[2]);
 }
 
 DaemonPins *
@@ -125,7 +160,8 @@ save(DaemonPins *pins)
   while (g_hash_table_iter_next(&iter, &name, &value)) {
     const Entry *entry = value;
     if (entry->failures > 0)
-      g_string_append_printf(text, "%s %u\n", (const char *)name, entry->failures);
+      g_string_append_printf(text, "%s %u%s%s\n", (const char *)name, entry->failures,
+                             entry->scope ? " " : "", entry->scope ? entry->scope : "");
   }
   if (!base_path_write(pins->path, text->str, text->len, 0600, &error))
     base_log("%s", error->message);
@@ -165,8 +201,18 @@ guint
 daemon_pins_failures(DaemonPins *pins, const char *identity)
 {
   g_autofree char *name = name_of(identity);
-  const Entry *entry = g_hash_table_lookup(pins->entries, name);
-  return entry ? entry->failures : 0;
+  g_autofree char *scope = g_str_has_suffix(identity, SO_SUFFIX) ? NULL : scope_name(identity);
+  const Entry *own = g_hash_table_lookup(pins->entries, name);
+  if (!scope)
+    return own ? own->failures : 0;
+  guint failures = 0;
+  GHashTableIter iter;
+  gpointer value = NULL;
+  g_hash_table_iter_init(&iter, pins->entries);
+  while (g_hash_table_iter_next(&iter, NULL, &value))
+    if (g_strcmp0(((const Entry *)value)->scope, scope) == 0)
+      failures = MIN(failures + ((const Entry *)value)->failures, FAILURES_MAX);
+  return failures;
 }
 
 void
@@ -178,12 +224,32 @@ daemon_pins_attempt(DaemonPins *pins, const char *identity)
   save(pins);
 }
 
+/* Returns whether there were any. */
+static gboolean
+end_count_of_scope(DaemonPins *pins, const char *scope)
+{
+  gboolean changed = FALSE;
+  GHashTableIter iter;
+  gpointer value = NULL;
+  g_hash_table_iter_init(&iter, pins->entries);
+  while (g_hash_table_iter_next(&iter, NULL, &value)) {
+    Entry *entry = value;
+    if (g_strcmp0(entry->scope, scope) != 0)
+      continue;
+    changed = changed || entry->failures != 0;
+    entry->failures = 0;
+  }
+  return changed;
+}
+
 void
 daemon_pins_was_right(DaemonPins *pins, const char *identity)
 {
   Entry *entry = entry_of(pins, identity);
   gboolean changed = entry->failures != 0;
   entry->failures = 0;
+  if (g_str_has_prefix(identity, SCOPE_TPM "\n") && g_str_has_suffix(identity, SO_SUFFIX))
+    changed = end_count_of_scope(pins, entry->scope) || changed;
   g_ptr_array_set_size(entry->wrong, 0);
   if (changed)
     save(pins);

@@ -7,6 +7,7 @@
 #include "daemon/catalogue.h"
 #include "daemon/channels.h"
 #include "daemon/events.h"
+#include "daemon/pins.h"
 #include "daemon/prompt.h"
 #include "daemon/tokenload.h"
 #include "wire/limits.h"
@@ -26,6 +27,7 @@ daemon_token_unref(DaemonToken *token)
   if (!token || --token->refs > 0)
     return;
   daemon_timer_clear(&token->login_idle);
+  daemon_timer_clear(&token->load_timer);
   g_queue_clear_full(&token->logins, daemon_token_free_login);
   base_secret_free(token->pin);
   wire_token_free(token->record);
@@ -37,9 +39,11 @@ daemon_token_unref(DaemonToken *token)
 /* A serial alone identifies little (every tpm2-pkcs11 token has the same one), so all
  * that a token says of itself goes in. */
 static char *
-identity_of(const WireToken *record)
+identity_of(const DaemonHost *host, const WireToken *record)
 {
-  return g_strjoin("\n", record->manufacturer, record->model, record->serial, record->label, NULL);
+  const char *scope = daemon_pins_scope(host->spec.profile->pin_scope);
+  return g_strjoin("\n", scope, record->manufacturer, record->model, record->serial, record->label,
+                   NULL);
 }
 
 static DaemonToken *
@@ -50,7 +54,7 @@ token_new(DaemonHost *host, WireToken *record)
   token->daemon = host->daemon;
   token->host = host;
   token->record = record;
-  token->identity = identity_of(record);
+  token->identity = identity_of(host, record);
   token->present = TRUE;
   g_queue_init(&token->logins);
   return token;
@@ -187,19 +191,16 @@ daemon_token_find(Daemon *daemon, const char *name, GError **error)
 {
   if (!name)
     return only_token(daemon, error);
-  const DaemonDevice *device = daemon_catalogue_find_device(daemon->catalogue, name, error);
-  if (!device)
+  const DaemonView *view = daemon_catalogue_find_view(daemon->catalogue, name, error);
+  if (!view)
     return NULL;
-  for (guint i = 0; i < device->views->len; i++) {
-    const DaemonView *view = device->views->pdata[i];
-    DaemonToken *token = daemon_token_at(daemon, view->host, view->token->slot);
-    if (token)
-      return daemon_token_ref(token);
-  }
+  DaemonToken *token = daemon_token_at(daemon, view->host, view->token->slot);
+  if (token)
+    return daemon_token_ref(token);
   base_error_set(error, SIGNET_ERROR_TOKEN_GONE, "the token \"%s\" is not here; insert it",
-                 device->label);
+                 view->token->label);
   if (error && *error)
-    base_error_details(*error)->token = g_strdup(device->label);
+    base_error_details(*error)->token = g_strdup(view->token->label);
   return NULL;
 }
 
@@ -232,6 +233,7 @@ static void
 token_removed(DaemonToken *token)
 {
   token->present = FALSE;
+  daemon_timer_clear(&token->load_timer);
   daemon_token_close(token);
   daemon_prompt_token_gone(token);
   daemon_login_resume(token);
@@ -243,7 +245,7 @@ token_removed(DaemonToken *token)
 static DaemonToken *
 match(DaemonHost *host, const WireToken *record)
 {
-  g_autofree char *identity = identity_of(record);
+  g_autofree char *identity = identity_of(host, record);
   Daemon *daemon = host->daemon;
   for (guint i = 0; i < daemon->tokens->len; i++) {
     DaemonToken *token = daemon->tokens->pdata[i];

@@ -20,6 +20,9 @@ struct DaemonToken {
   char **mechanisms; /* (nullable) */
   char *identity;    /* the same after a restart of host or daemon */
 
+  guint load_timer;    /* OBJECTS failed: asked again then */
+  guint load_failures; /* in a row */
+
   gboolean logged_in; /* in the host that runs now */
   gboolean opened;    /* the person unlocked it, and no limit has passed since */
   BaseSecret *pin;    /* (nullable: a PIN pad) for a login after the host's restart */
@@ -38,6 +41,8 @@ void daemon_tokens_list(DaemonHost *host);
 /* The same, and tells when it is done. */
 void daemon_tokens_list_then(DaemonHost *host, DaemonDone done, gpointer user_data);
 void daemon_tokens_list_lost(DaemonHost *host);
+/* Something that should be on a token is not: reads tokens and objects again, seldom. */
+void daemon_tokens_look_again(Daemon *daemon);
 void daemon_tokens_host_died(DaemonHost *host);
 void daemon_tokens_host_down(DaemonHost *host);
 void daemon_tokens_logged_out(DaemonHost *host, guint32 slot, guint32 generation);

@@ -11,10 +11,19 @@
 
 /* A list as long as this leaves much behind in the heap. */
 #define TRIM_OBJECTS 200
+/* What failed to be listed is asked for again after this, doubled each time. */
+#define AGAIN_MS 200
+#define LOAD_TRIES 6
+/* A module whose token stays silent as often in a row is started anew, while nothing runs in it;
+ * after the second number in any case. SoftHSM never recovers from a file it read half written. */
+#define LIST_TRIES 3
+#define LIST_TRIES_BUSY 6
+#define LOOK_EVERY_US (2 * G_USEC_PER_SEC)
 
 typedef struct {
   DaemonToken *token;
-  GPtrArray *objects; /* WireObject */
+  DaemonTaking *taking; /* NULL once it is over */
+  guint n;
   gboolean logged_in;
   gboolean first; /* the host's first enumeration waits for it */
   DaemonDone done;
@@ -24,9 +33,9 @@ typedef struct {
 static void
 load_free(Load *load)
 {
-  guint n = load->objects->len;
+  guint n = load->n;
+  daemon_catalogue_take_free(load->taking);
   daemon_token_unref(load->token);
-  g_ptr_array_unref(load->objects);
   g_free(load);
   if (n >= TRIM_OBJECTS)
     malloc_trim(0);
@@ -38,12 +47,10 @@ load_part(gpointer user_data, WireReader *body)
   Load *load = user_data;
   guint32 n = wire_read_u32(body);
   for (guint32 i = 0; i < n && !body->failed; i++) {
-    WireObject *object = wire_object_unpack(body);
-    if (!object || load->objects->len >= WIRE_OBJECTS_MAX) {
-      wire_object_free(object);
+    g_autoptr(WireObject) object = wire_object_unpack(body);
+    if (!object || ++load->n > WIRE_OBJECTS_MAX)
       return FALSE;
-    }
-    g_ptr_array_add(load->objects, object);
+    daemon_catalogue_take(load->taking, object);
   }
   return wire_reader_done(body, "a list of objects", NULL);
 }
@@ -57,19 +64,43 @@ one_loaded(DaemonHost *host)
     daemon_host_settled_now(host);
 }
 
+static void load(DaemonToken *token, gboolean first, DaemonDone done, gpointer user_data);
+
+static gboolean
+load_again(gpointer user_data)
+{
+  DaemonToken *token = user_data;
+  token->load_timer = 0;
+  if (token->present && !token->away)
+    load(token, FALSE, NULL, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+/* What is known of the token stands meanwhile. */
+static void
+load_failed(DaemonToken *token, const GError *error)
+{
+  base_log("%s: the objects of %s cannot be listed: %s", token->host->spec.name,
+           daemon_token_label(token), error->message);
+  if (token->present && !token->away && !token->load_timer && token->load_failures < LOAD_TRIES)
+    daemon_timer_set(&token->load_timer, AGAIN_MS << token->load_failures++, load_again, token);
+}
+
 static void
 load_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *error)
 {
   Load *load = user_data;
   DaemonToken *token = load->token;
   if (!error && token->present) {
-    gboolean complete = load->logged_in || !(token->record->flags & WIRE_TOKEN_LOGIN_REQUIRED);
-    daemon_catalogue_set_objects(token->daemon->catalogue, token->host->number, token->record->slot,
-                                 token->record->generation, load->objects, complete);
+    /* A login lost meanwhile may have hidden keys half way. */
+    gboolean complete = (load->logged_in && token->logged_in) ||
+                        !(token->record->flags & WIRE_TOKEN_LOGIN_REQUIRED);
+    daemon_catalogue_take_end(g_steal_pointer(&load->taking), token->host->number,
+                              token->record->slot, token->record->generation, complete);
+    token->load_failures = 0;
     daemon_catalogue_changed(token->daemon);
   } else if (error) {
-    base_log("%s: the objects of %s cannot be listed: %s", token->host->spec.name,
-             daemon_token_label(token), error->message);
+    load_failed(token, error);
   }
   if (load->done)
     load->done(load->user_data, error);
@@ -83,7 +114,7 @@ load(DaemonToken *token, gboolean first, DaemonDone done, gpointer user_data)
 {
   Load *load = g_new0(Load, 1);
   load->token = daemon_token_ref(token);
-  load->objects = g_ptr_array_new_with_free_func((GDestroyNotify)wire_object_free);
+  load->taking = daemon_catalogue_take_start(token->daemon->catalogue);
   load->logged_in = token->logged_in;
   load->first = first;
   load->done = done;
@@ -188,6 +219,29 @@ daemon_tokens_list_lost(DaemonHost *host)
   tell_waiters(host, error);
 }
 
+static gboolean
+list_now(gpointer user_data)
+{
+  DaemonHost *host = user_data;
+  host->list_timer = 0;
+  daemon_tokens_list(host);
+  return G_SOURCE_REMOVE;
+}
+
+/* The tokens as they were known stand meanwhile, and stay unlocked over the new start. */
+static void
+list_failed(DaemonHost *host, const GError *error)
+{
+  host->list_again = FALSE;
+  tell_waiters(host, error);
+  host->list_failures++;
+  if (host->list_failures >= LIST_TRIES_BUSY ||
+      (host->list_failures >= LIST_TRIES && !daemon_host_busy(host)))
+    daemon_host_restart(host, TRUE, "a token of it does not answer");
+  else if (!host->list_timer)
+    daemon_timer_set(&host->list_timer, AGAIN_MS << host->list_failures, list_now, host);
+}
+
 static void
 tokens_answer(gpointer user_data, WireReader *body, const GError *error)
 {
@@ -203,9 +257,10 @@ tokens_answer(gpointer user_data, WireReader *body, const GError *error)
     if (host->state != DAEMON_HOST_READY)
       daemon_host_restart(host, FALSE, "its tokens cannot be listed");
     else
-      tell_waiters(host, error ? error : bad);
+      list_failed(host, error ? error : bad);
     return;
   }
+  host->list_failures = 0;
   g_ptr_array_set_free_func(records, NULL);
   daemon_token_take_records(host, records);
   daemon_host_ready(host);
@@ -232,6 +287,25 @@ daemon_tokens_list(DaemonHost *host)
   daemon_host_request(host, WIRE_HOST_TOKENS,
                       MAX(host->spec.profile->start_ms, host->spec.profile->operation_ms), NULL,
                       tokens_answer, host);
+}
+
+void
+daemon_tokens_look_again(Daemon *daemon)
+{
+  gint64 now = g_get_monotonic_time();
+  g_autoptr(GPtrArray) tokens = daemon_token_all(daemon);
+  for (guint i = 0; i < daemon->hosts->len; i++) {
+    DaemonHost *host = daemon->hosts->pdata[i];
+    if (host->state != DAEMON_HOST_READY || now - host->looked_at < LOOK_EVERY_US)
+      continue;
+    host->looked_at = now;
+    daemon_tokens_list(host);
+    for (guint j = 0; j < tokens->len; j++) {
+      DaemonToken *token = tokens->pdata[j];
+      if (token->host == host && (token->record->flags & WIRE_TOKEN_INITIALIZED))
+        load(token, FALSE, NULL, NULL);
+    }
+  }
 }
 
 void

@@ -98,6 +98,9 @@ parse(Parser *parser)
       parser->mailboxes += 2;
       break;
     default:
+      /* A second address may follow the one in angles, and some reader show that. */
+      if (parser->angle && !g_ascii_isspace(*parser->at))
+        parser->mailboxes++;
       g_string_append_c(parser->word, *parser->at);
     }
   }

@@ -5,6 +5,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#define CONFIRM_AFTER_US 20000
+
 TokenKey *
 token_key_ref(TokenKey *key)
 {
@@ -85,11 +87,52 @@ publish(Token *token, const TokenListing *listing, guint epoch)
   g_mutex_unlock(&token->lock);
 }
 
+/* A private key that was seen lately is not in the list, although nobody logged out. */
+static gboolean
+misses_a_key(Token *token, const TokenListing *listing)
+{
+  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+  GHashTableIter iter;
+  gpointer value = NULL;
+  gboolean misses = FALSE;
+
+  if (token_needs_login(token))
+    return FALSE;
+  for (guint i = 0; i < listing->privates->len; i++) {
+    TokenEntry *entry = listing->privates->pdata[i];
+    if (entry->name)
+      g_hash_table_add(seen, entry->name);
+  }
+  g_mutex_lock(&token->lock);
+  g_hash_table_iter_init(&iter, token->keys);
+  while (!misses && g_hash_table_iter_next(&iter, NULL, &value)) {
+    TokenKey *key = value;
+    misses =
+        atomic_load(&key->handle) != CK_INVALID_HANDLE && !g_hash_table_contains(seen, key->name);
+  }
+  g_mutex_unlock(&token->lock);
+  return misses;
+}
+
+/* A list that lacks a key is believed when a second one, of fresh sessions, lacks it too: modules
+ * leave out what another process is just writing, and hide keys when they lost a login. */
+static TokenListing *
+list_twice(Token *token, BaseDeadline deadline, guint *ret_epoch, GError **error)
+{
+  g_autoptr(TokenListing) listing = token_listing_get(token, deadline, ret_epoch, error);
+  if (!listing || !misses_a_key(token, listing))
+    return g_steal_pointer(&listing);
+  g_usleep(CONFIRM_AFTER_US);
+  if (!token_recover(token, CKR_GENERAL_ERROR, error))
+    return NULL;
+  return token_listing_get(token, deadline, ret_epoch, error);
+}
+
 static TokenListing *
 enumerate_locked(Token *token, BaseDeadline deadline, GError **error)
 {
   guint epoch = 0;
-  TokenListing *listing = token_listing_get(token, deadline, &epoch, error);
+  TokenListing *listing = list_twice(token, deadline, &epoch, error);
   if (!listing)
     return NULL;
   publish(token, listing, epoch);

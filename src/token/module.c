@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/log.h"
 #include "token/token.h"
 
 #include <dlfcn.h>
@@ -57,12 +58,19 @@ load_functions(const char *path, GError **error)
   return f;
 }
 
+#define START_TRIES 4
+#define START_AGAIN_US 50000
+
 static gboolean
 initialise(CK_FUNCTION_LIST *f, const char *path, const char *init, GError **error)
 {
   g_autofree char *reserved = g_strdup(init);
   CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK, .pReserved = reserved };
   CK_RV rv = f->C_Initialize(&args);
+  for (int tries = 1; rv == CKR_GENERAL_ERROR && tries < START_TRIES; tries++) {
+    g_usleep(START_AGAIN_US);
+    rv = f->C_Initialize(&args);
+  }
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
     token_rv_set(error, rv, "the PKCS#11 module %s does not start", path);
     if (error && *error)
@@ -89,6 +97,21 @@ module_new(const char *path, BaseProfile *profile, CK_FUNCTION_LIST *f, const ch
   return module;
 }
 
+/* SoftHSM 2.6.1 that finds a token's file half written by another process when it starts does
+ * not look at it again; nothing is lost by starting it anew, no session is open yet. */
+static void
+start_again(TokenModule *module)
+{
+  for (int tries = 1; tries < START_TRIES && token_slots_unclear(module); tries++) {
+    g_autoptr(GError) error = NULL;
+    base_log("%s answers with errors: started anew", module->path);
+    module->f->C_Finalize(NULL);
+    g_usleep(START_AGAIN_US);
+    if (!initialise(module->f, module->path, module->profile->init, &error))
+      base_log("%s", error->message);
+  }
+}
+
 TokenModule *
 token_module_load(const char *path, BaseProfile *profile, const char *only_serial, GError **error)
 {
@@ -102,7 +125,9 @@ token_module_load(const char *path, BaseProfile *profile, const char *only_seria
   CK_FUNCTION_LIST *f = load_functions(path, error);
   if (!f || !initialise(f, path, profile->init, error))
     return NULL;
-  return module_new(path, g_steal_pointer(&owned), f, only_serial);
+  TokenModule *module = module_new(path, g_steal_pointer(&owned), f, only_serial);
+  start_again(module);
+  return module;
 }
 
 gboolean

@@ -5,6 +5,9 @@
 #include <p11-kit/uri.h>
 #include <string.h>
 
+#define ASK_TRIES 4
+#define ASK_AGAIN_US 20000
+
 Token *
 token_ref(Token *token)
 {
@@ -100,8 +103,61 @@ typedef struct {
   CK_SLOT_ID slots[WIRE_TOKENS_MAX];
   CK_TOKEN_INFO infos[WIRE_TOKENS_MAX];
   gboolean there[WIRE_TOKENS_MAX];
+  gboolean unclear[WIRE_TOKENS_MAX]; /* it answered with an error that does not say "removed" */
   CK_ULONG count;
 } Seen;
+
+/* Only these say that the token is gone. SoftHSM answers CKR_GENERAL_ERROR while another process
+ * writes the token's file (each C_Login does), and once it read the file half written it does so
+ * until it is loaded anew. */
+static gboolean
+says_removed(CK_RV rv)
+{
+  return rv == CKR_SLOT_ID_INVALID || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_DEVICE_REMOVED ||
+         rv == CKR_TOKEN_NOT_RECOGNIZED;
+}
+
+static CK_RV
+ask_slot(TokenModule *module, CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+  g_rw_lock_reader_lock(&module->slots_lock);
+  CK_RV rv = module->f->C_GetTokenInfo(slot, info);
+  g_rw_lock_reader_unlock(&module->slots_lock);
+  return rv;
+}
+
+static Token *
+known_in(TokenModule *module, CK_SLOT_ID slot)
+{
+  Token *found = NULL;
+  g_mutex_lock(&module->lock);
+  for (guint i = 0; i < module->tokens->len && !found; i++) {
+    Token *token = module->tokens->pdata[i];
+    found = token->slot == slot ? token_ref(token) : NULL;
+  }
+  g_mutex_unlock(&module->lock);
+  return found;
+}
+
+/* One answer that takes a known token away, or says nothing clear, is not believed: a file read
+ * half written has no label either. */
+static void
+look_at(TokenModule *module, Seen *seen, CK_ULONG i)
+{
+  g_autoptr(Token) known = known_in(module, seen->slots[i]);
+  CK_TOKEN_INFO *info = &seen->infos[i];
+  CK_RV rv = CKR_OK;
+
+  for (int tries = 0; tries < ASK_TRIES; tries++) {
+    if (tries)
+      g_usleep(ASK_AGAIN_US);
+    rv = ask_slot(module, seen->slots[i], info);
+    if (known ? rv == CKR_OK && same_token(&known->info, info) : rv == CKR_OK || says_removed(rv))
+      break;
+  }
+  seen->unclear[i] = rv != CKR_OK && !says_removed(rv);
+  seen->there[i] = rv == CKR_OK && is_wanted(module, info);
+}
 
 static CK_RV
 look(TokenModule *module, Seen *seen)
@@ -111,12 +167,8 @@ look(TokenModule *module, Seen *seen)
   g_rw_lock_writer_unlock(&module->slots_lock);
   if (rv != CKR_OK)
     return rv;
-  for (CK_ULONG i = 0; i < seen->count; i++) {
-    g_rw_lock_reader_lock(&module->slots_lock);
-    seen->there[i] = module->f->C_GetTokenInfo(seen->slots[i], &seen->infos[i]) == CKR_OK &&
-                     is_wanted(module, &seen->infos[i]);
-    g_rw_lock_reader_unlock(&module->slots_lock);
-  }
+  for (CK_ULONG i = 0; i < seen->count; i++)
+    look_at(module, seen, i);
   return CKR_OK;
 }
 
@@ -129,9 +181,18 @@ index_of(const Seen *seen, CK_SLOT_ID slot)
   return -1;
 }
 
+static gboolean
+is_unclear(const Seen *seen, CK_SLOT_ID slot)
+{
+  for (CK_ULONG i = 0; i < seen->count; i++)
+    if (seen->slots[i] == slot)
+      return seen->unclear[i];
+  return FALSE;
+}
+
 /* Moves what went away to `lost`; keeps what is still there, with its flags renewed. */
 static gboolean
-keep_known_locked(TokenModule *module, Seen *seen, GPtrArray *lost)
+keep_known_locked(TokenModule *module, Seen *seen, GPtrArray *lost, guint *silent)
 {
   gboolean changed = FALSE;
   for (guint i = module->tokens->len; i-- > 0;) {
@@ -140,6 +201,10 @@ keep_known_locked(TokenModule *module, Seen *seen, GPtrArray *lost)
     if (at >= 0 && same_token(&token->info, &seen->infos[at])) {
       changed |= atomic_exchange(&token->flags, seen->infos[at].flags) != seen->infos[at].flags;
       seen->there[at] = FALSE;
+      continue;
+    }
+    if (is_unclear(seen, token->slot)) {
+      ++*silent;
       continue;
     }
     changed = TRUE;
@@ -196,15 +261,31 @@ token_slots_poll(TokenModule *module, GError **error)
     return token_rv_set(error, rv, "the slots of %s cannot be listed", module->path);
   }
   g_mutex_lock(&module->lock);
-  gboolean changed = keep_known_locked(module, seen, lost);
+  guint silent = 0;
+  gboolean changed = keep_known_locked(module, seen, lost, &silent);
   changed |= add_new_locked(module, seen);
+  changed |= silent && !module->silent; /* signetd asks then, gets the error, and sees to it */
+  module->silent = silent;
   g_mutex_unlock(&module->lock);
   g_mutex_unlock(&module->poll_lock);
   for (guint i = 0; i < lost->len; i++)
     tell_gone(module, lost->pdata[i]);
   if (changed && module->events && module->events->changed)
     module->events->changed(module->events_data);
-  return TRUE;
+  return !silent ||
+         base_error_set(error, SIGNET_ERROR_FAILED,
+                        "a token of %s is in its slot but does not answer", module->path);
+}
+
+gboolean
+token_slots_unclear(TokenModule *module)
+{
+  g_autofree Seen *seen = g_new0(Seen, 1);
+  gboolean unclear = look(module, seen) != CKR_OK;
+
+  for (CK_ULONG i = 0; i < seen->count && !unclear; i++)
+    unclear = seen->unclear[i];
+  return unclear;
 }
 
 GPtrArray *
@@ -249,30 +330,23 @@ token_lose(Token *token)
     module->events->changed(module->events_data);
 }
 
-static CK_RV
-get_info(Token *token, CK_TOKEN_INFO *info)
-{
-  g_rw_lock_reader_lock(&token->module->slots_lock);
-  CK_RV rv = token->module->f->C_GetTokenInfo(token->slot, info);
-  g_rw_lock_reader_unlock(&token->module->slots_lock);
-  return rv;
-}
-
-/* SoftHSM says CKR_TOKEN_NOT_RECOGNIZED for a moment while another process writes the
- * token, so a token is given up only after it was asked three times. */
+/* TRUE as long as nothing says clearly, and more than once, that it is gone. */
 gboolean
 token_still_there(Token *token)
 {
   CK_TOKEN_INFO info;
-  for (int tries = 0; tries < 3; tries++) {
+  CK_RV rv = CKR_OK;
+  for (int tries = 0; tries < ASK_TRIES; tries++) {
     if (tries)
-      g_usleep(20000);
-    CK_RV rv = get_info(token, &info);
+      g_usleep(ASK_AGAIN_US);
+    rv = ask_slot(token->module, token->slot, &info);
     if (rv == CKR_OK && same_token(&info, &token->info))
       return TRUE;
-    if (rv == CKR_OK || rv == CKR_SLOT_ID_INVALID)
+    if (rv == CKR_SLOT_ID_INVALID)
       break;
   }
+  if (rv != CKR_OK && !says_removed(rv))
+    return TRUE;
   token_lose(token);
   return FALSE;
 }
@@ -281,7 +355,7 @@ void
 token_refresh(Token *token)
 {
   CK_TOKEN_INFO info;
-  if (get_info(token, &info) == CKR_OK && same_token(&info, &token->info))
+  if (ask_slot(token->module, token->slot, &info) == CKR_OK && same_token(&info, &token->info))
     atomic_store(&token->flags, info.flags);
 }
 

@@ -76,6 +76,7 @@ struct TokenModule {
   GRWLock slots_lock;
   GMutex lock;
   GPtrArray *tokens; /* (element-type Token) present ones */
+  guint silent;      /* of these: did not answer at the last poll */
   guint32 generation;
   GMutex poll_lock; /* one poll at a time */
 };
@@ -139,8 +140,11 @@ char *token_text(const CK_UTF8CHAR *field, gsize size);
 
 /* ---- slots.c ---- */
 
-/* Compares slots with the table; tells about changes. FALSE when the module fails to answer. */
+/* Compares slots with the table; tells about changes. FALSE when the module, or a token that was
+ * there, fails to answer: that token stays on the table. */
 gboolean token_slots_poll(TokenModule *module, GError **error);
+/* TRUE when some slot answers with an error that says nothing about its token. */
+gboolean token_slots_unclear(TokenModule *module);
 GPtrArray *token_slots_list(TokenModule *module); /* (element-type Token), referenced */
 Token *token_slots_find(TokenModule *module, guint32 number, guint32 generation, GError **error);
 WireToken *token_describe(Token *token);
@@ -148,7 +152,7 @@ WireToken *token_describe(Token *token);
 void token_refresh(Token *token);
 /* The token no longer answers: takes it off the table and tells. */
 void token_lose(Token *token);
-/* TRUE when the same token still is in the slot; if not it is lost. */
+/* FALSE when the token is clearly no longer in the slot; it is lost then. */
 gboolean token_still_there(Token *token);
 Token *token_ref(Token *token);
 void token_unref(Token *token);

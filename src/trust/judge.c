@@ -12,14 +12,6 @@ trust_verdict_name(TrustVerdict verdict)
   return names[verdict];
 }
 
-static char *
-signer_name(const BaseCert *certificate)
-{
-  if (certificate->addresses[0])
-    return g_strdup(certificate->addresses[0]);
-  return g_strdup(certificate->common_name ? certificate->common_name : certificate->subject);
-}
-
 static gboolean
 has_address(const BaseCert *certificate, const char *from)
 {
@@ -27,6 +19,18 @@ has_address(const BaseCert *certificate, const char *from)
     if (base_address_equal(*address, from))
       return TRUE;
   return FALSE;
+}
+
+/* Of several addresses the one that the mail comes from. */
+static char *
+signer_name(const TrustEvidence *evidence)
+{
+  const BaseCert *certificate = evidence->certificate;
+  if (evidence->from && has_address(certificate, evidence->from))
+    return g_strdup(evidence->from);
+  if (certificate->addresses[0])
+    return g_strdup(certificate->addresses[0]);
+  return g_strdup(certificate->common_name ? certificate->common_name : certificate->subject);
 }
 
 static TrustVerdict
@@ -78,7 +82,7 @@ trust_judge(const TrustEvidence *evidence, char **ret_sentence)
                                 "it was made with a broken hash (MD5, SHA-1) or too short a key"));
     return TRUST_BAD;
   }
-  g_autofree char *who = signer_name(evidence->certificate);
+  g_autofree char *who = signer_name(evidence);
   if (evidence->from && !has_address(evidence->certificate, evidence->from))
     return judge_address(evidence, who, ret_sentence);
   if (!evidence->chain || !evidence->chain->trusted) {

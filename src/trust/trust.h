@@ -2,8 +2,8 @@
 #pragma once
 
 /* Verdicts: is this signature by whom it says, and why. Chains by OpenSSL with
- * the S/MIME purpose, roots trusted for mail only (trust.d folders; p11-kit's and NSS's
- * list with the e-mail bit where installed); never the TLS bundle. */
+ * the S/MIME purpose, roots trusted for mail only (the trust.d folders); never the TLS
+ * bundle. */
 
 #include "base/cert.h"
 

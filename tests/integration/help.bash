@@ -10,7 +10,8 @@ id list|id show|id new|id request|id install|id cert|id default|id remove
 sign|verify|encrypt|decrypt|info|status"
 
 signet --help >all
-is "$(awk 'length > 100' all | wc -l)" 0 "the overview fits the width"
+(($(wc -L <all) <= 80))
+result $? "the overview fits 80 columns"
 page=$source_folder/src/cli/signet.1
 tr '|' '\n' <<<"$verbs" >list
 while IFS= read -r verb; do
@@ -18,6 +19,8 @@ while IFS= read -r verb; do
   exits 0 "$verb --help" signet $verb --help
   says out "^Usage: signet $verb" "$verb: says how"
   says out "^  signet $verb" "$verb: with an example"
+  (($(wc -L <"$work/out") <= 80))
+  result $? "$verb: fits 80 columns"
   grep -q -F "  $verb " all
   result $? "$verb: is in the overview"
   grep -q -E "^\.(B|BR) .*$verb" "$page" || grep -q -F "$verb" "$page"

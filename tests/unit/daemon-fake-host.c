@@ -4,6 +4,7 @@
  * it hang, crash or talk nonsense: see daemon-world.h. */
 #include "base/cert.h"
 #include "base/error.h"
+#include "daemon-fake-many.h"
 #include "wire/host.h"
 #include "wire/limits.h"
 
@@ -27,6 +28,7 @@ typedef struct {
   guint32 flags;
   int key_channel;
   guint32 generation;
+  GPtrArray *many; /* (nullable) of a full token */
 } Fake;
 
 static char *
@@ -76,6 +78,10 @@ static void
 answer_tokens(Fake *fake, const char *behaviour)
 {
   g_auto(WirePacker) body = { 0 };
+  if (strcmp(behaviour, "fail") == 0) {
+    answer_error(fake, SIGNET_ERROR_FAILED, "a token does not answer");
+    return;
+  }
   if (strcmp(behaviour, "none") == 0) {
     fake->generation++;
     fake->logged_in = FALSE;
@@ -104,11 +110,32 @@ answer_tokens(Fake *fake, const char *behaviour)
   answer(fake, WIRE_OK, &body);
 }
 
+/* The same ones each time, as a token has them. */
 static void
-answer_objects(Fake *fake)
+answer_many(Fake *fake, guint ids)
+{
+  g_auto(WirePacker) none = { 0 };
+  if (!fake->many)
+    fake->many = fake_many_objects(ids);
+  for (guint i = 0; i < fake->many->len; i++) {
+    g_auto(WirePacker) body = { 0 };
+    gsize length = 0;
+    gconstpointer bytes = g_bytes_get_data(g_ptr_array_index(fake->many, i), &length);
+    wire_pack_raw(&body, bytes, length);
+    answer(fake, WIRE_MORE, &body);
+  }
+  answer(fake, WIRE_OK, &none);
+}
+
+static void
+answer_objects(Fake *fake, const char *behaviour)
 {
   g_auto(WirePacker) body = { 0 };
   g_auto(WirePacker) none = { 0 };
+  if (g_str_has_prefix(behaviour, "many ")) {
+    answer_many(fake, (guint)strtoul(behaviour + 5, NULL, 10));
+    return;
+  }
   g_autoptr(GBytes) spki = base_unhex(spki_hex);
   g_autoptr(GBytes) id = g_bytes_new_static("\1", 1);
   g_autofree char *name = base_key_name(g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
@@ -211,7 +238,7 @@ handle(Fake *fake, int fd)
     answer_tokens(fake, behaviour);
     break;
   case WIRE_HOST_OBJECTS:
-    answer_objects(fake);
+    answer_objects(fake, behaviour);
     break;
   case WIRE_HOST_ABILITIES:
     abilities(fake);

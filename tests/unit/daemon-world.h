@@ -27,7 +27,7 @@ char *world_path(World *world, const char *name);
 void world_write(World *world, const char *name, const char *text);
 
 /* What the fake host does from now on; "" or NULL: behaves. Kinds: login, operate, hello.
- * Actions: hang, crash, garbage, "slow MS", wrong. */
+ * Actions: hang, crash, garbage, "slow MS", wrong; of objects: "many N", so many IDs. */
 void world_behave(World *world, const char *kind, const char *action);
 /* How often the fake host was asked for a kind. */
 guint world_asked(World *world, const char *kind);

@@ -401,6 +401,27 @@ test_many_recipients(void)
   soft_assert_bytes(opened->content, text, strlen(text));
 }
 
+static void
+test_many_own_entries(void)
+{
+  g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)soft_key_free);
+  g_autoptr(GPtrArray) certs = g_ptr_array_new();
+  g_autoptr(SoftToken) token = soft_token_new();
+  g_autoptr(GBytes) content = g_bytes_new_static(text, strlen(text));
+  g_autoptr(GError) error = NULL;
+  for (guint i = 0; i < 60; i++) {
+    SoftKey *one = soft_key_simple("ec:p256");
+    g_ptr_array_add(keys, one);
+    g_ptr_array_add(certs, one->cert);
+    g_ptr_array_add(token->keys, one);
+  }
+  g_autoptr(GBytes) message = cms_encrypt(content, certs, "aes-256-gcm", NULL);
+  token->fail_with = SIGNET_ERROR_CANNOT_DECRYPT;
+  g_assert_null(cms_decrypt_with(&token->vtable, message, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_CANNOT_DECRYPT);
+  g_assert_cmpuint(token->operations, <=, 16);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -426,6 +447,7 @@ main(int argc, char **argv)
   g_test_add_func("/cms/decrypt/first-key-broken-second-opens", test_second_key_opens);
   g_test_add_func("/cms/decrypt/tampered-nothing-wrong", test_tamper);
   g_test_add_func("/cms/decrypt/many-recipients-opens", test_many_recipients);
+  g_test_add_func("/cms/decrypt/many-own-entries-few-operations", test_many_own_entries);
   int status = g_test_run();
   OSSL_PROVIDER_unload(legacy);
   OSSL_PROVIDER_unload(standard);

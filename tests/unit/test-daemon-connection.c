@@ -3,13 +3,21 @@
 #include "daemon-world.h"
 #include "wire/limits.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define HELLO "org.signet.Daemon.Hello"
 /* Generous: two cores may be shared with other tests. A starved client waits for seconds. */
 #define LATENCY_MAX_US 50000
+
+#define CROWD 5
+#define EACH 110 /* below the limit of one process, together above that of all */
+#define NOBODY 65534
 
 static World *world;
 
@@ -205,6 +213,95 @@ test_per_process(void)
 }
 
 static void
+hold(int report, int go)
+{
+  Client *clients[EACH];
+  guint8 alive = 0;
+  char byte = 0;
+  for (gsize i = 0; i < EACH; i++) {
+    clients[i] = client_new(world);
+    assert_alive(clients[i]);
+  }
+  g_assert_cmpint(write(report, &byte, 1), ==, 1);
+  g_assert_cmpint(read(go, &byte, 1), ==, 0); /* all have come */
+  for (gsize i = 0; i < EACH; i++)
+    alive = (guint8)(alive + !client_ended(clients[i], 0));
+  g_assert_cmpint(write(report, &alive, 1), ==, 1);
+  _exit(0);
+}
+
+/* Several processes, each within its own limit. */
+static void
+test_altogether(void)
+{
+  int report[2];
+  int go[2];
+  pid_t crowd[CROWD];
+  guint alive = 0;
+  guint8 byte = 0;
+  g_assert_cmpint(pipe(report), ==, 0);
+  g_assert_cmpint(pipe(go), ==, 0);
+  for (gsize i = 0; i < CROWD; i++) {
+    crowd[i] = fork();
+    g_assert_cmpint(crowd[i], >=, 0);
+    if (crowd[i] == 0) {
+      close(go[1]);
+      hold(report[1], go[0]);
+    }
+    g_assert_cmpint(read(report[0], &byte, 1), ==, 1);
+  }
+  close(go[1]);
+  for (gsize i = 0; i < CROWD; i++) {
+    g_assert_cmpint(read(report[0], &byte, 1), ==, 1);
+    alive += byte;
+    int status = -1;
+    g_assert_cmpint(waitpid(-1, &status, 0), >, 0);
+    g_assert_cmpint(status, ==, 0);
+  }
+  close(go[0]);
+  close(report[0]);
+  close(report[1]);
+  /* Those who went first made room for nobody: all were counted before any went. */
+  g_assert_cmpuint(alive, ==, WIRE_CONNECTIONS_MAX);
+  g_autoptr(Client) client = client_new(world);
+  assert_alive(client);
+}
+
+/* As nobody, over a socket that was made accessible on purpose. */
+static void
+be_stranger(void)
+{
+  if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+    _exit(2);
+  g_autoptr(Client) client = client_new(world);
+  g_autoptr(TestJson) reply = client_receive(client); /* before anything is asked */
+  const char *error = json_string_value(json_object_get(reply, "error"));
+  if (g_strcmp0(error, "org.signet.Error.Denied") != 0)
+    _exit(3);
+  _exit(client_ended(client, 5000) ? 0 : 4);
+}
+
+static void
+test_stranger(void)
+{
+  int status = -1;
+  if (getuid() != 0) {
+    g_test_skip("only root can be somebody else: not applicable");
+    return;
+  }
+  g_assert_cmpint(chmod(world->folder, 0711), ==, 0);
+  g_assert_cmpint(chmod(world->socket, 0666), ==, 0);
+  pid_t child = fork();
+  if (child == 0)
+    be_stranger();
+  g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+  g_assert_cmpint(chmod(world->socket, 0600), ==, 0);
+  g_assert_cmpint(chmod(world->folder, 0700), ==, 0);
+  g_assert_true(WIFEXITED(status));
+  g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+}
+
+static void
 test_half_closed(void)
 {
   g_autoptr(Client) client = client_new(world);
@@ -230,6 +327,8 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/connection/half-closed-still-answered", test_half_closed);
   g_test_add_func("/daemon/connection/flood-starves-nobody", test_flood);
   g_test_add_func("/daemon/connection/half-message-times-out", test_half);
+  g_test_add_func("/daemon/connection/another-user-is-refused", test_stranger);
+  g_test_add_func("/daemon/connection/too-many-altogether-evicts-idle-ones", test_altogether);
   g_test_add_func("/daemon/connection/too-many-of-one-process-evicts-longest-idle",
                   test_per_process);
   int status = g_test_run();

@@ -201,6 +201,24 @@ test_watch(void)
   }
 }
 
+/* What cannot be listed is not gone: asked again, then the host is started anew, and the token is
+ * unlocked all the while. */
+static void
+test_silent_token(void)
+{
+  g_autoptr(World) world = started();
+  g_autoptr(Client) client = client_new(world);
+  unlock(client);
+  guint before = world_asked(world, "hello");
+  world_behave(world, "tokens", "fail");
+  world_behave(world, "changed", "yes");
+  for (int i = 0; i < 1000 && world_asked(world, "hello") == before; i++)
+    g_usleep(10000);
+  world_behave(world, "tokens", "");
+  g_assert_cmpuint(world_asked(world, "hello"), >, before);
+  assert_signs(client, NULL);
+}
+
 /* Many tell a watcher that never reads: it is dropped, the others go on. */
 static void
 test_deaf_watcher(void)
@@ -238,6 +256,7 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/hosts/client-leaves-answer-is-dropped", test_client_leaves);
   g_test_add_func("/daemon/hosts/lock-revokes-channels", test_channel);
   g_test_add_func("/daemon/hosts/watch-tells-in-unlocked-locked", test_watch);
+  g_test_add_func("/daemon/hosts/silent-token-stays-unlocked", test_silent_token);
   if (g_test_slow())
     g_test_add_func("/daemon/hosts/watcher-that-never-reads-is-dropped", test_deaf_watcher);
   return g_test_run();

@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define PROFILE "[token]\npin-max=3\n[deadline]\noperation=1000\nstart=2000\n"
-#define NO_MAX "[deadline]\noperation=1000\nstart=2000\n"
+#define PROFILE "[token]\npin-max=3\n[deadline]\noperation=1000\nstart=20000\n"
+#define NO_MAX "[deadline]\noperation=1000\nstart=20000\n"
 #define SIGN "org.signet.Key.Sign"
 
 static char *
@@ -213,6 +213,79 @@ test_memory(void)
   g_unlink(path);
 }
 
+#define TPM_A "@tpm\nMaker\nTPM\n0\nfirst"
+#define TPM_B "@tpm\nMaker\nTPM\n0\nsecond"
+#define CARD_A "@device\nMaker\nCard\n7\nPIN"
+#define CARD_B "@device\nMaker\nCard\n7\nSignature PIN"
+#define OTHER_CARD "@device\nMaker\nCard\n8\nPIN"
+
+static void
+test_scopes(void)
+{
+  g_autoptr(World) world = world_new(NULL);
+  g_autofree char *path = world_path(world, "pins");
+  g_autoptr(DaemonPins) pins = daemon_pins_new(path);
+  g_assert_cmpstr(daemon_pins_scope("token"), ==, "");
+  g_assert_cmpstr(daemon_pins_scope("tpm"), ==, "@tpm");
+  daemon_pins_attempt(pins, TPM_A);
+  daemon_pins_attempt(pins, CARD_A);
+  daemon_pins_attempt(pins, CARD_B);
+  daemon_pins_attempt(pins, "\nMaker\nSoft\n1\nfirst");
+  g_assert_cmpuint(daemon_pins_failures(pins, TPM_B), ==, 1);
+  g_assert_cmpuint(daemon_pins_failures(pins, CARD_A), ==, 2);
+  g_assert_cmpuint(daemon_pins_failures(pins, OTHER_CARD), ==, 0);
+  g_assert_cmpuint(daemon_pins_failures(pins, "\nMaker\nSoft\n1\nsecond"), ==, 0);
+  daemon_pins_was_right(pins, CARD_B);
+  g_assert_cmpuint(daemon_pins_failures(pins, CARD_B), ==, 1); /* the other one's stays */
+  daemon_pins_was_right(pins, TPM_B);
+
+  g_autoptr(DaemonPins) later = daemon_pins_new(path);
+  g_assert_cmpuint(daemon_pins_failures(later, TPM_B), ==, 1);
+  g_assert_cmpuint(daemon_pins_failures(later, TPM_B "\nso"), ==, 0); /* the way out stays open */
+  daemon_pins_attempt(later, TPM_B "\nso");
+  g_assert_cmpuint(daemon_pins_failures(later, TPM_A), ==, 2);
+  daemon_pins_was_right(later, TPM_B "\nso");
+  g_assert_cmpuint(daemon_pins_failures(later, TPM_A), ==, 0);
+}
+
+/* One card, a token for each of its PINs: what was wrong for any is counted for all. */
+static void
+test_scope_of_profile(void)
+{
+  g_autoptr(World) world = started(PROFILE "[token]\npin-scope=device\n");
+  g_autoptr(Client) client = client_new(world);
+  assert_unlock(client, "1111", FALSE, "PinIncorrect");
+  assert_unlock(client, "1234", FALSE, NULL);
+  assert_unlock(client, "1111", FALSE, NULL);
+  g_autofree char *pins = world_path(world, "state/signet/pins");
+  g_autofree char *text = NULL;
+  g_assert_true(g_file_get_contents(pins, &text, NULL, NULL));
+  g_assert_cmpstr(text, ==, ""); /* the right one took it back */
+}
+
+/* The clock that goes on in sleep jumps. */
+static void
+test_sleep(void)
+{
+  const char *tests = g_getenv("SIGNET_TEST_BUILD");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  g_test_skip("a sanitizer must be loaded first");
+  return;
+#endif
+  g_autoptr(World) world = world_new(NO_MAX);
+  g_autofree char *clock = g_build_filename(tests, "tests", "libdaemon-clock.so", NULL);
+  world->environment = g_environ_setenv(world->environment, "LD_PRELOAD", clock, TRUE);
+  world_start(world);
+  g_autoptr(Client) client = client_new(world);
+  assert_unlock(client, "1234", FALSE, NULL);
+  sign(client, NULL);
+  world_write(world, "fake/slept", "");
+  sign(client, "PinRequired"); /* noticed by the call itself */
+  assert_unlock(client, "1234", FALSE, NULL);
+  sign(client, NULL);
+  g_assert_cmpuint(world_asked(world, "logout"), ==, 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -225,6 +298,9 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/pins/cached-and-crash-is-used-once", test_cached_crash);
   g_test_add_func("/daemon/pins/blocked-is-never-tried", test_blocked);
   g_test_add_func("/daemon/pins/removed-token-is-locked-when-back", test_removed);
+  g_test_add_func("/daemon/pins/scopes-count-together", test_scopes);
+  g_test_add_func("/daemon/pins/scope-of-profile-counted", test_scope_of_profile);
+  g_test_add_func("/daemon/pins/sleep-locks-at-once", test_sleep);
   g_test_add_func("/daemon/pins/two-unlocks-share-one-login", test_together);
   return g_test_run();
 }

@@ -3,6 +3,7 @@
 #include "daemon-world.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <unistd.h>
 
 static World *world;
@@ -131,6 +132,94 @@ test_others_token(void)
   g_assert_cmpuint(seen, ==, 3);
 }
 
+static char *
+find_module(void)
+{
+  static const char *const files[] = { "/usr/lib/softhsm/libsofthsm2.so",
+                                       "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+                                       "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so" };
+  for (gsize i = 0; i < G_N_ELEMENTS(files); i++)
+    if (g_file_test(files[i], G_FILE_TEST_EXISTS))
+      return g_strdup(files[i]);
+  return NULL;
+}
+
+static gboolean
+make_always_key(void)
+{
+  g_autofree char *tool = g_find_program_in_path("pkcs11-tool");
+  g_autofree char *config = world_path(world, "data/signet/softhsm/softhsm2.conf");
+  g_autofree char *module = find_module();
+  if (!tool || !module)
+    return FALSE;
+  g_autofree char *command = g_strdup_printf(
+      "env SOFTHSM2_CONF=%s %s --module %s --token-label alice --login --pin 5678 --keypairgen "
+      "--key-type EC:prime256v1 --label always --id 4242 --usage-sign --always-auth",
+      config, tool, module);
+  int status = -1;
+  g_autofree char *out = NULL;
+  g_autofree char *err = NULL;
+  g_assert_true(g_spawn_command_line_sync(command, &out, &err, &status, NULL));
+  if (status != 0)
+    g_test_message("%s", err);
+  return status == 0;
+}
+
+/* (nullable) the name of the key that wants its PIN each time */
+static char *
+find_always_key(Client *client)
+{
+  char *found = NULL;
+  gboolean more = TRUE;
+  client_send(client, "org.signet.Id.List", NULL, TRUE);
+  while (more) {
+    g_autoptr(TestJson) reply = client_receive(client);
+    const json_t *id = json_object_get(json_object_get(reply, "parameters"), "id");
+    const json_t *key = json_array_get(json_object_get(id, "keys"), 0);
+    if (!found && json_is_true(json_object_get(key, "always_authenticate")))
+      found = g_strdup(json_string_value(json_object_get(key, "key")));
+    more = json_is_true(json_object_get(reply, "continues"));
+  }
+  return found;
+}
+
+static void
+assert_sign(Client *client, const char *key, const char *pin, const char *expected)
+{
+  g_autofree char *error = client_error(
+      client, "org.signet.Key.Sign",
+      json_pack("{s:s,s:s,s:s,s:s,s:s?}", "key", key, "mechanism", "ecdsa", "hash", "sha256",
+                "data", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "pin", pin));
+  g_assert_cmpstr(error, ==, expected);
+}
+
+static void
+test_always_authenticate(void)
+{
+  if (!make_always_key()) {
+    g_test_skip("pkcs11-tool or SoftHSM is not installed, or cannot make such a key");
+    return;
+  }
+  world_kill(world, SIGTERM); /* a token that is known is not searched again for others' keys */
+  world_start(world);
+  g_autoptr(Client) client = client_new(world);
+  g_autofree char *locked = client_error(client, "org.signet.Token.Unlock",
+                                         json_pack("{s:s,s:s}", "token", "alice", "pin", "5678"));
+  g_autofree char *key = find_always_key(client);
+  g_assert_null(locked);
+  g_assert_nonnull(key);
+  assert_sign(client, key, NULL, "PinRequired"); /* unlocked is not enough */
+  assert_sign(client, key, "0000", "PinIncorrect");
+  assert_sign(client, key, "0000", "PinRefused"); /* known to be wrong: not tried */
+  assert_sign(client, key, "5678", NULL);
+  assert_sign(client, key, "5678", NULL);
+  assert_sign(client, key, NULL, "PinRequired"); /* nothing was left open */
+  g_autofree char *channel =
+      client_error(client, "org.signet.Key.OpenChannel",
+                   json_pack("{s:s,s:[s]}", "key", key, "operations", "sign"));
+  g_assert_cmpstr(channel, ==, "NoChannel");
+}
+
 static void
 test_unknown_token(void)
 {
@@ -150,6 +239,7 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/soft/init-makes-tokens", test_init);
   g_test_add_func("/daemon/soft/init-refuses-what-is-wrong", test_refusals);
   g_test_add_func("/daemon/soft/pin-changes", test_pins);
+  g_test_add_func("/daemon/soft/key-that-always-authenticates", test_always_authenticate);
   g_test_add_func("/daemon/soft/token-made-by-others-is-seen", test_others_token);
   g_test_add_func("/daemon/soft/unknown-token-is-not-found", test_unknown_token);
   int status = g_test_run();

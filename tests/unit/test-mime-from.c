@@ -43,6 +43,7 @@ test_none(void)
   assert_from("From: Alice", NULL);
   assert_from("From: alice@example.org, bob@example.org", NULL);
   assert_from("From: <alice@example.org> <bob@example.org>", NULL);
+  assert_from("From: <alice@example.org> bob@example.org", NULL);
   assert_from("From: friends: alice@example.org;", NULL);
   assert_from("From: <@relay:alice@example.org", NULL);
   assert_from("From: \"alice\"@example.org", NULL);

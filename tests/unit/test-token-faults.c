@@ -98,6 +98,62 @@ test_find_that_stumbles_is_repeated(void)
   g_assert_cmpuint(objects->len, ==, 1);
 }
 
+/* SoftHSM while another process writes the token, or for good once it read that half. */
+static void
+test_token_that_answers_with_errors_is_kept(void)
+{
+  if (!host_possible())
+    return;
+  g_autoptr(WireObject) object = NULL;
+  g_autoptr(Host) host = faulty_host(&object);
+  g_autoptr(GError) error = NULL;
+  set_fault("silent");
+  host_listen(host, 1500); /* some polls */
+  g_assert_true(host_heard(host, WIRE_HOST_CHANGED));
+  g_assert_false(host_heard(host, WIRE_HOST_LOGGED_OUT));
+  g_autoptr(GBytes) answer = host_ask(host, WIRE_HOST_TOKENS, NULL, -1, &error);
+  g_assert_null(answer);
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_FAILED);
+  g_clear_error(&error);
+  g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
+  g_assert_no_error(error);
+  g_assert_nonnull(signature);
+  set_fault("");
+  g_autoptr(WireToken) token = host_token(host); /* of the same generation */
+  g_assert_cmphex(token->flags & WIRE_TOKEN_LOGGED_IN, ==, WIRE_TOKEN_LOGGED_IN);
+  g_assert_cmpuint(calls("C_Login"), ==, 0);
+}
+
+static void
+test_token_without_its_name_once_is_kept(void)
+{
+  if (!host_possible())
+    return;
+  g_autoptr(WireObject) object = NULL;
+  g_autoptr(Host) host = faulty_host(&object);
+  set_fault("nameless");
+  g_autoptr(WireToken) token = host_token(host);
+  g_assert_cmphex(token->flags & WIRE_TOKEN_LOGGED_IN, ==, WIRE_TOKEN_LOGGED_IN);
+  g_assert_cmpstr(token->label, ==, "faulty");
+}
+
+static void
+test_list_without_a_known_key_is_confirmed(void)
+{
+  if (!host_possible())
+    return;
+  g_autoptr(WireObject) object = NULL;
+  g_autoptr(Host) host = faulty_host(&object);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) before = host_objects(host, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(before->len, ==, 1);
+  set_fault("find-nothing");
+  g_autoptr(GPtrArray) objects = host_objects(host, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(objects->len, ==, 1);
+}
+
 static void
 test_lost_login_is_told_and_wants_pin(void)
 {
@@ -382,6 +438,11 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/token/faults/lost-things-found-again", test_lost_things_are_found_again);
   g_test_add_func("/token/faults/find-stumbles-repeated", test_find_that_stumbles_is_repeated);
+  g_test_add_func("/token/faults/errors-keep-token", test_token_that_answers_with_errors_is_kept);
+  g_test_add_func("/token/faults/nameless-once-keeps-token",
+                  test_token_without_its_name_once_is_kept);
+  g_test_add_func("/token/faults/missing-key-confirmed",
+                  test_list_without_a_known_key_is_confirmed);
   g_test_add_func("/token/faults/lost-login-told", test_lost_login_is_told_and_wants_pin);
   g_test_add_func("/token/faults/login-exactly-once", test_login_is_tried_exactly_once);
   g_test_add_func("/token/faults/failed-decryption-one-answer",

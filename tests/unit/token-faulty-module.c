@@ -130,6 +130,8 @@ static CK_RV
 faulty_find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG max, CK_ULONG *found)
 {
   CK_RV rv = real->C_FindObjects(session, objects, max, found);
+  if (fault_once("find-nothing"))
+    *found = 0;
   if (fault_once("general-error"))
     return CKR_GENERAL_ERROR;
   if (fault("many-found"))
@@ -158,6 +160,10 @@ faulty_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
   CK_RV rv = real->C_GetTokenInfo(slot, info);
   if (fault("removed"))
     return CKR_TOKEN_NOT_PRESENT;
+  if (fault("silent"))
+    return CKR_GENERAL_ERROR;
+  if (fault_once("nameless"))
+    memset(info->label, ' ', sizeof info->label);
   return rv;
 }
 
