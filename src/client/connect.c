@@ -162,6 +162,11 @@ say_unreachable(const char *path, int errnum, GError **error)
     base_error_set(error, SIGNET_ERROR_NO_DAEMON, "no signetd listens on %s; start signetd", path);
   else if (errnum == EAGAIN)
     base_error_set(error, SIGNET_ERROR_TIMEOUT, "signetd on %s takes no connections", path);
+  else if (errnum == ENAMETOOLONG)
+    base_error_set(
+        error, SIGNET_ERROR_USAGE,
+        "the socket's path has %zu bytes, a socket takes at most %zu: %s; use a shorter one",
+        strlen(path), sizeof((struct sockaddr_un *)NULL)->sun_path - 1, path);
   else
     base_error_set(error, SIGNET_ERROR_NO_DAEMON, "cannot reach signetd on %s: %s", path,
                    g_strerror(errnum));

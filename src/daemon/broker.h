@@ -24,6 +24,7 @@ struct Daemon {
   DaemonPins *pins;
   GPtrArray *hosts;       /* DaemonHost, never removed: the index is the host's number */
   GPtrArray *modules;     /* DaemonModule: what ListModules tells */
+  GPtrArray *problems;    /* char: settings and profiles left out, and why; Status warns of them */
   GPtrArray *tokens;      /* DaemonToken: those present */
   GPtrArray *connections; /* DaemonConnection */
   GPtrArray *watchers;    /* DaemonCall: Watch under way */

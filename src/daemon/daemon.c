@@ -94,6 +94,7 @@ daemon_new(GError **error)
   daemon->pins = daemon_pins_new(pins);
   daemon->hosts = g_ptr_array_new();
   daemon->modules = daemon_modules_new();
+  daemon->problems = g_ptr_array_new_with_free_func(g_free);
   daemon->tokens = g_ptr_array_new_with_free_func((GDestroyNotify)daemon_token_unref);
   daemon->connections = g_ptr_array_new();
   daemon->watchers = g_ptr_array_new();

@@ -282,6 +282,10 @@ daemon_hosts_warnings(Daemon *daemon)
         g_strdup_printf("%s is down: %s", host->spec.name, host->problem ? host->problem : "?");
     json_array_append_new(warnings, json_string(text));
   }
+  for (guint i = 0; i < daemon->problems->len; i++) {
+    g_autofree char *valid = g_utf8_make_valid(daemon->problems->pdata[i], -1);
+    json_array_append_new(warnings, json_string(valid));
+  }
   return warnings;
 }
 

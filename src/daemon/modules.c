@@ -181,6 +181,14 @@ start_path(Daemon *daemon, const char *path)
   return module;
 }
 
+/* Said in the log and by Status: a person looks there, not into the log. */
+static void
+add_problem(Daemon *daemon, char *problem)
+{
+  base_log("%s", problem);
+  g_ptr_array_add(daemon->problems, problem);
+}
+
 void
 daemon_modules_start(Daemon *daemon)
 {
@@ -190,12 +198,14 @@ daemon_modules_start(Daemon *daemon)
   g_autoptr(GPtrArray) profiles = base_profile_load_all(&problems);
 
   for (char **problem = problems; problem && *problem; problem++)
-    base_log("%s", *problem);
+    add_problem(daemon, g_strdup(*problem));
   for (guint i = 0; i < profiles->len && daemon->modules->len < MODULES_MAX; i++)
     start_profile(daemon, profiles->pdata[i], off);
   for (char **path = added; *path && daemon->modules->len < MODULES_MAX; path++) {
     if (!g_path_is_absolute(*path) || is_forbidden(*path))
-      base_log("the module %s in the settings is left out", *path);
+      add_problem(daemon, g_strdup_printf("the module %s in the settings is left out: it must be "
+                                          "an absolute path, and none of signet's own",
+                                          *path));
     else if (!path_known(daemon, *path))
       start_path(daemon, *path);
   }
@@ -205,6 +215,7 @@ void
 daemon_modules_free(Daemon *daemon)
 {
   g_ptr_array_unref(daemon->modules);
+  g_ptr_array_unref(daemon->problems);
 }
 
 GPtrArray *

@@ -3,6 +3,7 @@
 /* bench-run: signet beside what people use today, in one run on one machine. */
 
 #include "bench.h"
+#include "processes.h"
 #include "report.h"
 
 #include <errno.h>
@@ -155,6 +156,7 @@ main(int argc, char **argv)
     options.signet = g_canonicalize_filename(signet, NULL);
   }
   catch_signals();
+  bench_process_reap_orphans();
   bench_report_load();
   json_t *report = json_pack("{s:o, s:b}", "machine", bench_report_machine(), "quick", quick);
   gboolean good = run_parts(&options, (const char *const *)only, report);

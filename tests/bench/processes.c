@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,27 @@ bench_process_end(pid_t pid)
   for (guint i = 0; i < 200 && bench_process_alive(pid); i++)
     g_usleep(10 * 1000);
   kill(pid, SIGKILL);
+}
+
+void
+bench_process_reap_orphans(void)
+{
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+void
+bench_process_end_orphans(const char *comm)
+{
+  g_autoptr(GArray) children = bench_process_children(getpid());
+  for (guint i = 0; i < children->len; i++) {
+    pid_t pid = g_array_index(children, pid_t, i);
+    g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
+    g_autofree char *name = NULL;
+    if (!g_file_get_contents(path, &name, NULL, NULL) || strcmp(g_strchomp(name), comm) != 0)
+      continue;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+  }
 }
 
 gint64

@@ -14,6 +14,11 @@ gint64 bench_process_memory(pid_t pid, const char *field);
 /* Asks it to end, and after two seconds no longer asks. Not for our own children. */
 void bench_process_end(pid_t pid);
 
+/* Ends, at once, our children of that name (comm, 15 bytes): with bench_process_reap_orphans()
+ * also those whose parent is gone. */
+void bench_process_reap_orphans(void);
+void bench_process_end_orphans(const char *comm);
+
 /* Runs argv (argv[0] is a path) with standard input from the file input (NULL: /dev/null), output
  * to /dev/null and standard error to the file errors, and waits for it. Microseconds from before
  * the start to after the end, or -1 when it cannot be started or does not exit with 0. */

@@ -228,6 +228,8 @@ bench_sandbox_end_adopted(BenchSandbox *sandbox)
   for (guint i = 0; i < sandbox->others->len; i++)
     bench_process_end(g_array_index(sandbox->others, pid_t, i));
   g_array_set_size(sandbox->others, 0);
+  /* A card daemon that lost its agent spins for ever: on both processors, in one run. */
+  bench_process_end_orphans("gnupg-pkcs11-sc");
 }
 
 gboolean

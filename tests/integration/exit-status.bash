@@ -40,6 +40,8 @@ printf 'not a mail' >junk
 exits 1 "1: sealed mail that is none" signet_ decrypt junk
 exits 1 "1: a CMS file that is none" signet_ verify --cms der junk
 exits 1 "1: a socket that nobody can make" signet_ --socket "$work/no/such/folder/socket" status
+exits 2 "2: a socket's path that is too long" signet_ --socket "/tmp/$(printf 'x%.0s' {1..120})" status
+says err "takes at most 107" "2: it says how long it may be"
 
 # 4
 exits 4 "4: no ID at all" bash -c 'printf "From: a@example.org\n\nx\n" | signet --no-input sign'

@@ -37,6 +37,10 @@ exits 0 "a second soft token" soft_token second
 is "$(softhsm2-util --show-slots | grep -c 'Label: *mine')" 1 "the person's own configuration has its one token"
 is "$(softhsm2-util --show-slots | grep -c 'Label: *\(it\|second\) *$')" 0 "and none of ours"
 stop_daemon
+blank=$(pkcs11-tool --module "$module" -L 2>/dev/null | awk '/^Slot/ { n++ } /uninitialized/ { print n - 1 }' | head -n 1)
+pkcs11-tool --module "$module" --init-token --slot-index "${blank:-1}" --label nopin --so-pin 87654321 >/dev/null 2>&1
+exits 5 "a token without a PIN" with_pins 4321 --json token unlock nopin
+says out '"PinNotSet"' "is said to have none"
 exits 0 "all is found again by another daemon" signet_ --json id list
 is "$(grep -o '"id":"[^"]*"' "$work/out" | sort -u | wc -l)" 2 "both IDs"
 

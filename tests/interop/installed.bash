@@ -45,8 +45,6 @@ says out "softhsm" "it knows the profiles"
 stop_daemon
 
 export PKG_CONFIG_PATH=${library%/*}/pkgconfig LD_LIBRARY_PATH=${library%/*}
-# As built for another prefix, which `cmake --install --prefix` does not tell it.
-sed -i "s|$(pkg-config --variable=prefix signet)|$prefix|" "$PKG_CONFIG_PATH/signet.pc"
 is "$(pkg-config --modversion signet)" "$(signet --version | awk '{ print $2 }')" "signet.pc has the version"
 cat >use.c <<'C'
 #include <signet/signet.h>
@@ -92,4 +90,14 @@ export LD_LIBRARY_PATH=${library/$prefix/$work/elsewhere}
 LD_LIBRARY_PATH=${LD_LIBRARY_PATH%/*}
 ok "from another place it works as well" with_pin sign -o signed.eml alice.eml
 is "$(readlink -f "/proc/$(daemon_pid)/exe" | grep -c "^$work/elsewhere/")" 1 "with the daemon from there"
+stop_daemon
+
+# A profile that cannot be read: its family is left out, `status` says so, the rest works.
+head -c 300 /dev/urandom >"$work/elsewhere/share/signet/tokens/noise.profile"
+printf '[profile]\nname=odd\n[module]\nfiles=odd.so;\n[token]\nsessions=many\n' \
+  >"$work/elsewhere/share/signet/tokens/odd.profile"
+ok "with malformed profiles beside, status answers" signet_ status
+says out 'noise\.profile' "and names the one that is no profile"
+says out 'odd\.profile.*sessions' "and the wrong value in the other, with its file"
+ok "and signing goes on" with_pin sign -o signed.eml alice.eml
 finish

@@ -395,7 +395,7 @@ test_no_daemon_is_told(void)
   g_clear_error(&error);
   g_autofree char *longer = g_strnfill(200, 'x');
   g_assert_null(signet_client_connect(longer, SIGNET_CONNECT_NO_AUTOSTART, &error));
-  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NO_DAEMON);
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_USAGE);
 }
 
 int
