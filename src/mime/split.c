@@ -120,8 +120,8 @@ mime_split(GBytes *message, GBytes **ret_entity, GBytes **ret_headers, GError **
   return TRUE;
 }
 
-/* Headers that a mail program writes into what it seals. Not To: three bytes turn up in noise
- * (one test run in some thousand), and it never stands alone. */
+/* Headers that a mail program writes into what it seals. Not To: of all headers its three bytes
+ * are the likeliest in noise, and it never stands alone. */
 static const char *const known_table[] = { "MIME-Version", "From", "Subject", "Date",
                                            "Message-ID" };
 
