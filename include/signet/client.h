@@ -117,6 +117,7 @@ typedef struct {
   gboolean protected_path;
   gboolean read_only;
   gboolean soft;
+  gboolean lost; /* the person said so: its keys are never used */
   SignetPin user_pin;
   SignetPin so_pin;
   gint64 last_seen; /* seconds since 1970; 0 when present */
@@ -212,6 +213,71 @@ SignetToken *signet_token_init(SignetClient *client, const SignetTokenInit *init
  */
 gboolean signet_token_change_pin(SignetClient *client, const char *token, const char *old_pin,
                                  const char *new_pin, GError **error);
+
+/**
+ * signet_token_change_so_pin:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI
+ * @old_pin: the present SO PIN; one try is spent when it is wrong
+ * @new_pin: the new one
+ * @error: SIGNET_ERROR_PIN_INCORRECT, PIN_BLOCKED, PIN_REFUSED, TOKEN_GONE
+ *
+ * Changes the security officer's PIN.
+ */
+gboolean signet_token_change_so_pin(SignetClient *client, const char *token, const char *old_pin,
+                                    const char *new_pin, GError **error);
+
+/**
+ * signet_token_erase:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI
+ * @serial: its serial number, as the person typed it
+ * @so_pin: (nullable): the SO PIN; one try is spent when it is wrong
+ * @pin: (nullable): the user's PIN, for a soft token of signet's own
+ * @ret_removed: (out) (optional): lines for a person, saying what went
+ * @error: SIGNET_ERROR_REFUSED  @serial is not the token's
+ *
+ * Destroys everything on a token.
+ *
+ * Source: PKCS#11 v2.40 5.5 C_InitToken
+ */
+gboolean signet_token_erase(SignetClient *client, const char *token, const char *serial,
+                            const char *so_pin, const char *pin, char ***ret_removed,
+                            GError **error);
+
+/**
+ * signet_token_forget:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI of one that is away
+ * @ret_forgotten: (out) (optional): lines for a person
+ * @error: SIGNET_ERROR_REFUSED  it is here
+ *
+ * Drops what is remembered of a token that is away.
+ */
+gboolean signet_token_forget(SignetClient *client, const char *token, char ***ret_forgotten,
+                             GError **error);
+
+typedef struct {
+  char **ids;  /* the IDs on it */
+  char **keys; /* lines for a person, one for each key on it */
+  char **only; /* of those, the ones that no other token holds */
+} SignetLoss;
+
+void signet_loss_free(SignetLoss *loss);
+
+/**
+ * signet_token_mark_lost:
+ * @client: an open connection
+ * @token: label, serial number or PKCS#11 URI, here or away
+ * @lost: FALSE: it was found again
+ * @error: SIGNET_ERROR_NOT_FOUND, AMBIGUOUS
+ *
+ * Has the keys of a token that was lost or stolen used no more, even when it comes back.
+ *
+ * Returns: (transfer full) (nullable): what was on it; free with signet_loss_free()
+ */
+SignetLoss *signet_token_mark_lost(SignetClient *client, const char *token, gboolean lost,
+                                   GError **error);
 
 /**
  * signet_token_unblock:
@@ -381,7 +447,8 @@ typedef struct {
   char *fingerprint;
   char *token;
   GBytes *certificate; /* DER */
-  GPtrArray *chain;    /* (element-type GBytes): issuers' DER, nearest first */
+  GPtrArray *chain;    /* (element-type GBytes): issuers' DER, nearest first, without the root */
+  GBytes *root;        /* (nullable): the root's DER, where a token has it */
 } SignetChoice;
 
 void signet_choice_free(SignetChoice *choice);
@@ -414,6 +481,7 @@ typedef struct {
   char *id;
   char *token;
   gboolean present;
+  gint64 last_seen; /* when away: seconds since 1970; 0: not known, or present */
 } SignetMatch;
 
 void signet_match_free(SignetMatch *match);
@@ -478,11 +546,65 @@ SignetGenerated *signet_id_generate(SignetClient *client, const SignetGenerate *
  * @ret_stored: (out) (optional): FALSE when it was there already
  * @error: SIGNET_ERROR_NOT_FOUND  its key is on no token
  *
- * Stores a certificate on a token.
+ * Stores a certificate on a token; one that is read-only or full: in signet's own store.
  */
 gboolean signet_id_store_certificate(SignetClient *client, GBytes *der, gboolean chain,
                                      const char *token, char **ret_id, char **ret_token,
                                      gboolean *ret_stored, GError **error);
+
+typedef struct {
+  char *id; /* (nullable): the ID that it belongs to now */
+  char *token;
+  gboolean stored; /* FALSE: it was there already */
+  gboolean kept;   /* in signet's own store: the token is read-only or full */
+} SignetStored;
+
+void signet_stored_free(SignetStored *stored);
+
+/**
+ * signet_id_put_certificate:
+ * @client: an open connection
+ * @der: one certificate
+ * @chain: it is an issuer's, to go on @token
+ * @token: (nullable): where; NULL: beside its key
+ * @error: SIGNET_ERROR_NOT_FOUND  its key is on no token
+ *
+ * As signet_id_store_certificate(), and tells where it went.
+ *
+ * Returns: (transfer full) (nullable): free with signet_stored_free()
+ */
+SignetStored *signet_id_put_certificate(SignetClient *client, GBytes *der, gboolean chain,
+                                        const char *token, GError **error);
+
+/**
+ * signet_id_set_addresses:
+ * @client: an open connection
+ * @id: as in signet_id_describe()
+ * @addresses: (array zero-terminated=1): tied to it besides those in its certificates; empty:
+ *   those tied before are untied
+ * @name: (nullable): the person's
+ * @ret_id: (out) (optional): what the ID is called now
+ * @error: SIGNET_ERROR_REFUSED  another ID has the address
+ *
+ * Ties addresses to an ID whose certificates name none.
+ */
+gboolean signet_id_set_addresses(SignetClient *client, const char *id, const char *const *addresses,
+                                 const char *name, char **ret_id, GError **error);
+
+/**
+ * signet_id_never_export:
+ * @client: an open connection
+ * @id: as in signet_id_describe()
+ * @ret_sealed: (out) (optional): lines for a person: keys that can no longer leave their token
+ * @ret_failed: (out) (optional): and those that could not be changed
+ * @error: as any call
+ *
+ * Has the keys of an ID never leave their tokens from now on, by no backup and no move.
+ *
+ * Source: PKCS#11 v2.40 4.9: CKA_EXTRACTABLE goes from true to false only
+ */
+gboolean signet_id_never_export(SignetClient *client, const char *id, char ***ret_sealed,
+                                char ***ret_failed, GError **error);
 
 /**
  * signet_id_remove:
@@ -551,6 +673,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetId, signet_id_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetChoice, signet_choice_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetMatch, signet_match_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetGenerated, signet_generated_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetLoss, signet_loss_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetStored, signet_stored_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignetStatus, signet_status_free)
 
 G_END_DECLS

@@ -5,3 +5,4 @@
 #include <signet/client.h>
 #include <signet/error.h>
 #include <signet/key.h>
+#include <signet/transfer.h>

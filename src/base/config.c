@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/config.h"
-
+#include "base/config-file.h"
 #include "base/error.h"
 #include "base/path.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CONFIG_FILE "signet.conf"
-#define ENFORCED "enforced"
-
-struct BaseConfig {
-  GKeyFile *system; /* (nullable) */
-  GKeyFile *user;   /* (nullable) */
-  char *system_path;
-  char *user_path;
-};
+#define ENFORCED BASE_CONFIG_GROUP_ENFORCED
 
 /* A value that GKeyFile cannot read (no UTF-8, an unknown escape) would look unset later on.
  * A list may have an escaped semicolon, which a plain string may not. */
@@ -169,6 +162,20 @@ base_config_list(BaseConfig *config, const char *group, const char *key)
   if (find_place(config, group, key, &place))
     list = g_key_file_get_string_list(place.file, place.group, place.key, NULL, NULL);
   return list ? list : g_new0(char *, 1);
+}
+
+BaseConfigOrigin
+base_config_origin(BaseConfig *config, const char *group, const char *key, const char **ret_path)
+{
+  g_auto(Place) place = { 0 };
+  gboolean found = find_place(config, group, key, &place);
+  if (ret_path)
+    *ret_path = found ? place.path : NULL;
+  if (!found)
+    return BASE_CONFIG_DEFAULT;
+  if (place.file == config->user)
+    return BASE_CONFIG_USER;
+  return strcmp(place.group, group) != 0 ? BASE_CONFIG_ENFORCED : BASE_CONFIG_SYSTEM;
 }
 
 /* A list's items with one more. */

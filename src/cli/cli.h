@@ -103,6 +103,12 @@ gboolean cli_connect(Cli *cli, GError **error);
 /* The positional token, else --token; NULL when neither. */
 const char *cli_token_name(const Cli *cli);
 
+/* ---- one verb from within another: run.c ---- */
+
+/* Does what `signet WORD…` (NULL-terminated, without `signet`) does, quietly, with this run's
+ * connection and descriptors for secrets, and takes yes for every answer: the caller asked. */
+gboolean cli_run(Cli *cli, const char *const *words, int *ret_status, GError **error);
+
 /* ---- PINs: pin.c, terminal.c ---- */
 
 typedef struct BaseSecret BaseSecret;
@@ -145,6 +151,8 @@ void cli_status(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Prints and takes the object when --json was given; takes it in any case. */
 gboolean cli_json(Cli *cli, json_t *object, GError **error);
 void cli_report_error(Cli *cli, const GError *error);
+/* Adds the command to type next, where the error has none (advice.c). */
+void cli_advise(const Cli *cli, GError *error);
 
 typedef struct CliTable CliTable;
 

@@ -7,13 +7,20 @@
 #define HELP_COLUMN 26
 #define WIDTH 79
 
+#define NAMES_MAX 6
+
 static const struct {
-  const char *group; /* NULL: verbs without a group */
   const char *heading;
+  const char *group;            /* its verbs; NULL: those named, which have none */
+  const char *names[NAMES_MAX]; /* ends with NULL */
 } headings[] = {
-  { "token", "Tokens: what holds the keys" },
-  { "id", "Digital IDs" },
-  { NULL, "Messages" },
+  { "First steps", NULL, { "start", "import" } },
+  { "Messages", NULL, { "sign", "verify", "encrypt", "decrypt", "info" } },
+  { "Digital IDs", "id", { NULL } },
+  { "Tokens: what holds the keys", "token", { NULL } },
+  { "Trust: whose word counts", "trust", { NULL } },
+  { "Every day", NULL, { "status", "sandbox" } },
+  { "Settings", "config", { NULL } },
 };
 
 static void
@@ -79,6 +86,15 @@ print_verbs(const char *group)
 }
 
 static void
+print_named(const char *const *names)
+{
+  for (; *names; names++)
+    for (int i = 0; cli_verbs[i]; i++)
+      if (!cli_verbs[i]->group && strcmp(cli_verbs[i]->name, *names) == 0)
+        print_row(*names, cli_verbs[i]->help);
+}
+
+static void
 print_options(const CliOption *options)
 {
   for (; options && options->name; options++) {
@@ -103,14 +119,17 @@ cli_help_all(void)
   for (gsize i = 0; i < G_N_ELEMENTS(headings); i++) {
     putchar('\n');
     print_heading(headings[i].heading);
-    print_verbs(headings[i].group);
+    if (headings[i].group)
+      print_verbs(headings[i].group);
+    else
+      print_named(headings[i].names);
   }
   putchar('\n');
   print_heading("Options of every verb");
   print_options(cli_common_options);
   printf("\nExamples:\n"
-         "  signet token init --soft --label me\n"
-         "  signet id new alice@example.org --name \"Alice Example\" --self-signed 365\n"
+         "  signet start\n"
+         "  signet import alice.p12\n"
          "  signet sign < mail.eml > signed.eml\n\n"
          "`signet VERB --help` tells more, with an example.\n");
 }

@@ -12,6 +12,7 @@ typedef struct {
   char *id;
   char *token;
   gboolean stored;
+  gboolean kept;
   GPtrArray *chain; /* (element-type char): subjects stored */
   char *skipped;    /* a root, by its subject */
 } Installed;
@@ -33,18 +34,16 @@ install_own(Cli *cli, const BaseCert *certificate, Installed *installed, gboolea
             GError **error)
 {
   GError *failed = NULL;
-  char *id = NULL, *token = NULL;
-  gboolean stored = FALSE;
-  *ret_own = signet_id_store_certificate(cli->client, certificate->der, FALSE,
-                                         cli_text(cli, "token"), &id, &token, &stored, &failed);
-  if (*ret_own && !installed->id) {
-    installed->id = id ? id : g_strdup(certificate->subject);
-    installed->token = token;
-    installed->stored = stored;
+  g_autoptr(SignetStored) stored = signet_id_put_certificate(cli->client, certificate->der, FALSE,
+                                                             cli_text(cli, "token"), &failed);
+  *ret_own = stored != NULL;
+  if (stored && !installed->id) {
+    installed->id = g_strdup(stored->id ? stored->id : certificate->subject);
+    installed->token = g_strdup(stored->token);
+    installed->stored = stored->stored;
+    installed->kept = stored->kept;
     return TRUE;
   }
-  g_free(id);
-  g_free(token);
   if (!failed || g_error_matches(failed, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND)) {
     g_clear_error(&failed);
     return TRUE;
@@ -62,8 +61,9 @@ install_issuer(Cli *cli, const BaseCert *certificate, Installed *installed, GErr
     installed->skipped = g_strdup(certificate->subject);
     return TRUE;
   }
-  if (!signet_id_store_certificate(cli->client, certificate->der, TRUE, installed->token, NULL,
-                                   NULL, NULL, error))
+  g_autoptr(SignetStored) stored =
+      signet_id_put_certificate(cli->client, certificate->der, TRUE, installed->token, error);
+  if (!stored)
     return FALSE;
   g_ptr_array_add(installed->chain, g_strdup(certificate->subject));
   return TRUE;
@@ -100,6 +100,23 @@ install(Cli *cli, const char *path, GPtrArray *certificates, Installed *installe
   return TRUE;
 }
 
+static void
+say_where(Cli *cli, const Installed *installed)
+{
+  g_autofree char *id = cli_safe(installed->id);
+  g_autofree char *token = cli_safe(installed->token);
+  if (installed->kept)
+    cli_say(cli,
+            "%s: the certificate is in signet's own store: token \"%s\" is full or read-only.\n"
+            "Other programs that read the token do not see it there.",
+            id, token);
+  else
+    cli_say(cli,
+            installed->stored ? "%s: the certificate is on token \"%s\"."
+                              : "%s: the certificate was on token \"%s\" already.",
+            id, token);
+}
+
 static gboolean
 run(Cli *cli, GError **error)
 {
@@ -111,21 +128,17 @@ run(Cli *cli, GError **error)
   g_auto(Installed) installed = { 0 };
   if (!install(cli, path, certificates, &installed, error))
     return FALSE;
-  g_autofree char *id = cli_safe(installed.id);
-  g_autofree char *token = cli_safe(installed.token);
   g_autofree char *root = cli_safe(installed.skipped);
-  cli_say(cli,
-          installed.stored ? "%s: the certificate is on token \"%s\"."
-                           : "%s: the certificate was on token \"%s\" already.",
-          id, token);
+  say_where(cli, &installed);
   if (installed.chain->len)
     cli_say(cli, "With it: %u of its issuers.", installed.chain->len);
   if (*root)
     cli_say(cli, "Left out: the root %s, which mail does not carry along.", root);
   g_ptr_array_add(installed.chain, NULL);
   return cli_json(cli,
-                  json_pack("{s:o, s:o, s:b, s:o, s:o}", "id", cli_json_text(installed.id), "token",
-                            cli_json_text(installed.token), "stored", installed.stored, "chain",
+                  json_pack("{s:o, s:o, s:b, s:b, s:o, s:o}", "id", cli_json_text(installed.id),
+                            "token", cli_json_text(installed.token), "stored", installed.stored,
+                            "kept", installed.kept, "chain",
                             cli_json_strv((char *const *)installed.chain->pdata), "root_left_out",
                             cli_json_text(installed.skipped)),
                   error);
@@ -139,7 +152,8 @@ const CliVerb cli_id_install = {
   .max_arguments = 1,
   .help = "put a certificate and its chain beside its key",
   .more =
-      "FILE: what the CA sent, in PEM, DER or .p7b; - is standard input.\n--pin-fd N: one line, the token's PIN.",
+      "FILE: what the CA sent, in PEM, DER or .p7b; - is standard input. What a full or read-only token cannot take is kept in signet's own store.\n"
+      "--pin-fd N: one line, the token's PIN.",
   .example = "signet id install alice.p7b",
   .run = run,
 };

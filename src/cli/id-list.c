@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/expiry.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define DAY (24 * 60 * 60)
-#define SOON (30 * DAY)
+#define DAYS_MAX (1000 * 366)
 
 static gint64
 now(void)
 {
   return g_get_real_time() / G_USEC_PER_SEC;
-}
-
-/* The date that matters to a person: of the certificate that is used now. */
-static gint64
-expiry(const SignetId *id)
-{
-  const SignetCertificate *newest =
-      cli_newest_certificate(id, SIGNET_USE_SIGN | SIGNET_USE_ENCRYPT, NULL);
-  if (!newest)
-    newest = cli_newest_certificate(id, 0, NULL);
-  return newest ? newest->not_after : 0;
 }
 
 static gboolean
@@ -39,8 +29,8 @@ is_on_token(const SignetId *id, const char *label)
 static gboolean
 is_wanted(const Cli *cli, const SignetId *id, const char *token)
 {
-  gint64 days = cli_number(cli, "expires-within", -1);
-  gint64 ends = expiry(id);
+  gint64 days = MIN(cli_number(cli, "expires-within", -1), DAYS_MAX);
+  gint64 ends = cli_expiry(id);
   return (!token || is_on_token(id, token)) && (days < 0 || (ends && ends <= now() + days * DAY));
 }
 
@@ -89,18 +79,26 @@ print_table(GPtrArray *ids)
   g_autoptr(CliTable) table = cli_table_new(headings, 2);
   for (guint i = 0; i < ids->len; i++) {
     const SignetId *id = g_ptr_array_index(ids, i);
-    gint64 ends = expiry(id);
+    gint64 ends = cli_expiry(id);
     g_autofree char *day = ends ? cli_day(ends) : g_strdup("no certificate");
     g_autofree char *kinds = kinds_of(id);
     g_autofree char *tokens = tokens_of(id);
-    CliStyle style = !ends                 ? CLI_DIM
-                     : ends < now()        ? CLI_RED
-                     : ends < now() + SOON ? CLI_YELLOW
-                                           : CLI_PLAIN;
+    CliStyle style = !ends                    ? CLI_DIM
+                     : ends < now()           ? CLI_RED
+                     : cli_expires_soon(ends) ? CLI_YELLOW
+                                              : CLI_PLAIN;
     cli_table_row(table, style, id->is_default ? "*" : " ", id->id, id->name ? id->name : "-",
                   kinds, day, tokens, NULL);
   }
   cli_table_print(table);
+}
+
+static json_t *
+json_of(const SignetId *id)
+{
+  json_t *object = cli_json_id(id);
+  json_object_set_new(object, "expires", cli_json_time(cli_expiry(id)));
+  return object;
 }
 
 static gboolean
@@ -122,7 +120,7 @@ run(Cli *cli, GError **error)
   if (cli->json) {
     json_t *list = json_array();
     for (guint i = 0; i < wanted->len; i++)
-      json_array_append_new(list, cli_json_id(g_ptr_array_index(wanted, i)));
+      json_array_append_new(list, json_of(g_ptr_array_index(wanted, i)));
     return cli_json(cli, json_pack("{s:o}", "ids", list), error);
   }
   if (ids->len == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "cli/generate.h"
 #include "cli/issue.h"
 #include "cli/verbs.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct {
@@ -71,7 +71,7 @@ read_wish(Cli *cli, Wish *wish, GError **error)
 }
 
 static SignetGenerated *
-generate_once(Cli *cli, const Wish *wish, gboolean no_backup, GError **error)
+generate(Cli *cli, const Wish *wish, GError **error)
 {
   SignetGenerate request = {
     .addresses = (const char *const *)wish->addresses->pdata,
@@ -79,36 +79,9 @@ generate_once(Cli *cli, const Wish *wish, gboolean no_backup, GError **error)
     .token = cli_text(cli, "token"),
     .kind = cli_text(cli, "key"),
     .can = wish->kind == BASE_KEY_ED25519 ? SIGNET_CAN_SIGN : 0,
-    .no_backup = no_backup,
+    .no_backup = cli_flag(cli, "no-backup"),
   };
-  g_autoptr(CliSpinner) spinner =
-      cli_spinner_start(cli, "The token makes the key, which may take a minute …");
-  cli_status(cli, "generate");
-  return signet_id_generate(cli->client, &request, error);
-}
-
-/* Refused for want of a backup: on a terminal the person decides, knowing what it means. */
-static SignetGenerated *
-generate(Cli *cli, const Wish *wish, GError **error)
-{
-  GError *failed = NULL;
-  gboolean no_backup = cli_flag(cli, "no-backup");
-  SignetGenerated *made = generate_once(cli, wish, no_backup, &failed);
-  if (made)
-    return made;
-  gboolean for_backup = !no_backup && wish->kind != BASE_KEY_ED25519 &&
-                        g_error_matches(failed, SIGNET_ERROR, SIGNET_ERROR_REFUSED);
-  if (for_backup && cli_terminal_available(cli)) {
-    g_autofree char *message = cli_safe(failed->message);
-    fprintf(stderr, "signet: %s\n", message);
-    if (cli_terminal_confirm(
-            cli, "Without a backup, losing the token loses the mail. Make the key all the same?")) {
-      g_clear_error(&failed);
-      return generate_once(cli, wish, TRUE, error);
-    }
-  }
-  g_propagate_error(error, failed);
-  return NULL;
+  return cli_generate(cli, &request, error);
 }
 
 /* The key is there and stays: the person is to know, whatever comes after fails. */

@@ -3,51 +3,6 @@
 #include "cli/issue.h"
 #include "cli/verbs.h"
 
-#include <openssl/x509.h>
-#include <string.h>
-
-/* A key that waits for its certificate comes first, then the newest that has one. */
-static const SignetKey *
-pick_key(const SignetId *id, GError **error)
-{
-  const SignetKey *picked = NULL;
-  gboolean away = FALSE;
-  for (guint i = 0; i < id->keys->len; i++) {
-    const SignetKey *key = g_ptr_array_index(id->keys, i);
-    gboolean present = key->tokens && key->tokens[0];
-    away = away || !present;
-    if (!present || !(key->can & SIGNET_CAN_SIGN))
-      continue;
-    if (!picked || (key->certificates->len == 0 && picked->certificates->len > 0))
-      picked = key;
-  }
-  if (!picked)
-    base_error_set(error, away ? SIGNET_ERROR_TOKEN_GONE : SIGNET_ERROR_NONE_USABLE, "%s of %s %s",
-                   away ? "the token with the key" : "no key", id->id,
-                   away ? "is not here; put it in" : "can sign a request");
-  return picked;
-}
-
-static GBytes *
-public_key_of(const SignetKey *key, GError **error)
-{
-  if (key->public_key)
-    return g_bytes_ref(key->public_key);
-  const SignetCertificate *certificate =
-      key->certificates->len ? g_ptr_array_index(key->certificates, 0) : NULL;
-  g_autoptr(BaseCert) facts =
-      certificate && certificate->der ? base_cert_new(certificate->der, error) : NULL;
-  X509 *x509 = facts ? base_cert_to_x509(facts, error) : NULL;
-  guint8 *der = NULL;
-  int length = x509 ? i2d_PUBKEY(X509_get0_pubkey(x509), &der) : 0;
-  GBytes *spki = length > 0 ? g_bytes_new(der, (gsize)length) : NULL;
-  OPENSSL_free(der);
-  X509_free(x509);
-  if (!spki && error && !*error)
-    base_error_set(error, SIGNET_ERROR_FAILED, "the public key of %s is not known", key->key);
-  return spki;
-}
-
 static GBytes *
 make_request(Cli *cli, const SignetId *id, GError **error)
 {
@@ -56,8 +11,8 @@ make_request(Cli *cli, const SignetId *id, GError **error)
                    id->id);
     return NULL;
   }
-  const SignetKey *key = pick_key(id, error);
-  g_autoptr(GBytes) spki = key ? public_key_of(key, error) : NULL;
+  const SignetKey *key = cli_issue_key(id, error);
+  g_autoptr(GBytes) spki = key ? cli_issue_public_key(key, error) : NULL;
   if (!spki)
     return NULL;
   CliSubject subject = {

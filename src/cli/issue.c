@@ -2,6 +2,7 @@
 #include "cli/issue.h"
 
 #include "base/error.h"
+#include "cli/cli.h"
 #include "provider/provider.h"
 
 #include <openssl/pem.h>
@@ -9,123 +10,165 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#define COMMON_NAME_MAX 64 /* ub-common-name, RFC 5280 appendix A.1 */
-#define SERIAL_BYTES 16    /* RFC 5280 4.1.2.2 allows 20 */
+#define SERIAL_BYTES 16 /* RFC 5280 4.1.2.2 allows 20 */
 #define CLOCK_SKEW (5 * 60)
 
-typedef STACK_OF(X509_EXTENSION) Extensions;
-
-static void
-extensions_free(Extensions *extensions)
-{
-  sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Extensions, extensions_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EnrollExtensions, enroll_extensions_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_REQ, X509_REQ_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_NAME, X509_NAME_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_MD_CTX, EVP_MD_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OSSL_LIB_CTX, provider_context_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(GENERAL_NAMES, GENERAL_NAMES_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ASN1_BIT_STRING, ASN1_BIT_STRING_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ASN1_OCTET_STRING, ASN1_OCTET_STRING_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIGNUM, BN_free)
 
 gboolean
 cli_issue_check(const CliSubject *subject, GError **error)
 {
-  if (subject->name && (!g_utf8_validate(subject->name, -1, NULL) || !*subject->name))
-    return base_error_set(error, SIGNET_ERROR_USAGE, "--name must be text in UTF-8, and not empty");
-  if (subject->name && g_utf8_strlen(subject->name, -1) > COMMON_NAME_MAX)
-    return base_error_set(error, SIGNET_ERROR_USAGE,
-                          "--name is longer than the %d characters a certificate takes",
-                          COMMON_NAME_MAX);
-  for (int i = 0; subject->addresses[i]; i++) {
-    g_autofree char *normal = base_address_normal(subject->addresses[i]);
-    if (!normal)
-      return base_error_set(error, SIGNET_ERROR_USAGE, "\"%s\" is no mail address",
-                            subject->addresses[i]);
-    /* rfc822Name is an IA5String; others need SmtpUTF8Mailbox (RFC 8398), which mailers do not read. */
-    if (!g_str_is_ascii(normal))
-      return base_error_set(
-          error, SIGNET_ERROR_UNSUPPORTED,
-          "\"%s\" has letters that a certificate's address cannot have; use its ASCII form",
-          normal);
+  return enroll_subject_check(subject, error);
+}
+
+/* ---- which key ---- */
+
+static gboolean
+may_sign(const SignetKey *key)
+{
+  return key->tokens && key->tokens[0] && (key->can & SIGNET_CAN_SIGN);
+}
+
+const SignetKey *
+cli_issue_waiting_key(const SignetId *id)
+{
+  for (guint i = 0; i < id->keys->len; i++) {
+    const SignetKey *key = g_ptr_array_index(id->keys, i);
+    if (may_sign(key) && key->certificates->len == 0)
+      return key;
   }
+  return NULL;
+}
+
+const SignetKey *
+cli_issue_key(const SignetId *id, GError **error)
+{
+  const SignetKey *picked = cli_issue_waiting_key(id);
+  gboolean away = FALSE;
+  for (guint i = 0; i < id->keys->len && !picked; i++) {
+    const SignetKey *key = g_ptr_array_index(id->keys, i);
+    away = away || !key->tokens || !key->tokens[0];
+    if (may_sign(key))
+      picked = key;
+  }
+  if (!picked)
+    base_error_set(error, away ? SIGNET_ERROR_TOKEN_GONE : SIGNET_ERROR_NONE_USABLE, "%s of %s %s",
+                   away ? "the token with the key" : "no key", id->id,
+                   away ? "is not here; put it in" : "can sign a request");
+  return picked;
+}
+
+GBytes *
+cli_issue_public_key(const SignetKey *key, GError **error)
+{
+  if (key->public_key)
+    return g_bytes_ref(key->public_key);
+  const SignetCertificate *certificate =
+      key->certificates->len ? g_ptr_array_index(key->certificates, 0) : NULL;
+  g_autoptr(BaseCert) facts =
+      certificate && certificate->der ? base_cert_new(certificate->der, error) : NULL;
+  g_autoptr(X509) x509 = facts ? base_cert_to_x509(facts, error) : NULL;
+  guint8 *der = NULL;
+  int length = x509 ? i2d_PUBKEY(X509_get0_pubkey(x509), &der) : 0;
+  GBytes *spki = length > 0 ? g_bytes_new(der, (gsize)length) : NULL;
+  OPENSSL_free(der);
+  if (!spki && error && !*error)
+    base_error_set(error, SIGNET_ERROR_FAILED, "the public key of %s is not known", key->key);
+  return spki;
+}
+
+/* ---- what there is ---- */
+
+static const SignetCertificate *
+find_certificate(const SignetId *id, const char *fingerprint, const SignetKey **ret_key,
+                 GError **error)
+{
+  const SignetCertificate *found = NULL;
+  for (guint i = 0; i < id->keys->len; i++) {
+    const SignetKey *key = g_ptr_array_index(id->keys, i);
+    for (guint j = 0; j < key->certificates->len; j++) {
+      const SignetCertificate *certificate = g_ptr_array_index(key->certificates, j);
+      if (!g_str_has_prefix(certificate->fingerprint, fingerprint))
+        continue;
+      if (found) {
+        base_error_set(error, SIGNET_ERROR_AMBIGUOUS, "%s fits several certificates of %s",
+                       fingerprint, id->id);
+        return NULL;
+      }
+      found = certificate;
+      *ret_key = key;
+    }
+  }
+  if (!found)
+    base_error_set(error, SIGNET_ERROR_NOT_FOUND, "%s has no certificate %s", id->id, fingerprint);
+  return found;
+}
+
+const SignetCertificate *
+cli_issue_find(const SignetId *id, const char *fingerprint, const SignetKey **ret_key,
+               GError **error)
+{
+  if (fingerprint)
+    return find_certificate(id, fingerprint, ret_key, error);
+  const SignetCertificate *certificate = cli_newest_certificate(id, SIGNET_USE_SIGN, ret_key);
+  if (!certificate)
+    certificate = cli_newest_certificate(id, 0, ret_key);
+  if (!certificate) {
+    base_error_set(error, SIGNET_ERROR_NONE_USABLE, "%s has no certificate", id->id);
+    base_error_suggest(error, "signet", "id", "request", id->id, NULL);
+  }
+  return certificate;
+}
+
+const SignetCertificate *
+cli_issue_current(const SignetId *id, const char *fingerprint, const SignetKey **ret_key,
+                  GError **error)
+{
+  const SignetKey *key = NULL;
+  const SignetCertificate *certificate = cli_issue_find(id, fingerprint, &key, error);
+  if (!certificate)
+    return NULL;
+  if (!key->tokens || !key->tokens[0]) {
+    base_error_set(error, SIGNET_ERROR_TOKEN_GONE,
+                   "the token with the key of %s (%s) is not here; put it in", id->id,
+                   key->absent && key->absent[0] ? key->absent[0] : "not known");
+    return NULL;
+  }
+  if (!(key->can & SIGNET_CAN_SIGN)) {
+    base_error_set(error, SIGNET_ERROR_NONE_USABLE,
+                   "the key of %s on token \"%s\" cannot sign, and so cannot ask for a certificate",
+                   id->id, key->tokens[0]);
+    return NULL;
+  }
+  *ret_key = key;
+  return certificate;
+}
+
+gboolean
+cli_issue_again(const SignetId *id, const SignetCertificate *certificate, CliSubject *ret_subject,
+                GError **error)
+{
+  g_autoptr(BaseCert) facts = certificate->der ? base_cert_new(certificate->der, error) : NULL;
+  if (!facts)
+    return certificate->der != NULL
+               ? FALSE
+               : base_error_set(error, SIGNET_ERROR_FAILED, "the certificate of %s is not at hand",
+                                id->id);
+  char **addresses = certificate->addresses;
+  if (!addresses || !addresses[0])
+    addresses = id->addresses;
+  ret_subject->replaces = certificate->not_before;
+  ret_subject->addresses = (const char *const *)addresses;
+  ret_subject->subject = g_bytes_ref(facts->subject_der);
   return TRUE;
-}
-
-/* ---- extensions ---- */
-
-static gboolean
-add_addresses(Extensions **extensions, const char *const *addresses)
-{
-  g_autoptr(GENERAL_NAMES) names = GENERAL_NAMES_new();
-  for (int i = 0; names && addresses[i]; i++) {
-    GENERAL_NAME *name = GENERAL_NAME_new();
-    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-    g_autofree char *normal = base_address_normal(addresses[i]);
-    if (!name || !text || !normal || !ASN1_STRING_set(text, normal, -1)) {
-      GENERAL_NAME_free(name);
-      ASN1_IA5STRING_free(text);
-      return FALSE;
-    }
-    GENERAL_NAME_set0_value(name, GEN_EMAIL, text);
-    if (!sk_GENERAL_NAME_push(names, name)) {
-      GENERAL_NAME_free(name);
-      return FALSE;
-    }
-  }
-  return names && X509V3_add1_i2d(extensions, NID_subject_alt_name, names, 0, 0) == 1;
-}
-
-/* Bits of RFC 5280 4.2.1.3: digitalSignature 0, nonRepudiation 1, keyEncipherment 2, keyAgreement 4. */
-static gboolean
-add_key_usage(Extensions **extensions, EVP_PKEY *public_key, gboolean can_decrypt)
-{
-  g_autoptr(ASN1_BIT_STRING) bits = ASN1_BIT_STRING_new();
-  int decrypt_bit = EVP_PKEY_is_a(public_key, "RSA") ? 2 : EVP_PKEY_is_a(public_key, "EC") ? 4 : -1;
-  if (!bits || !ASN1_BIT_STRING_set_bit(bits, 0, 1) || !ASN1_BIT_STRING_set_bit(bits, 1, 1))
-    return FALSE;
-  if (can_decrypt && decrypt_bit >= 0 && !ASN1_BIT_STRING_set_bit(bits, decrypt_bit, 1))
-    return FALSE;
-  return X509V3_add1_i2d(extensions, NID_key_usage, bits, 1, 0) == 1;
-}
-
-static gboolean
-add_mail_only(Extensions **extensions)
-{
-  g_autoptr(EXTENDED_KEY_USAGE) usage = EXTENDED_KEY_USAGE_new();
-  return usage && sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_email_protect)) &&
-         X509V3_add1_i2d(extensions, NID_ext_key_usage, usage, 0, 0) == 1;
-}
-
-static Extensions *
-make_extensions(const CliSubject *subject, EVP_PKEY *public_key)
-{
-  g_autoptr(Extensions) extensions = NULL;
-  g_autoptr(BASIC_CONSTRAINTS) no_ca = BASIC_CONSTRAINTS_new();
-  if (!no_ca || X509V3_add1_i2d(&extensions, NID_basic_constraints, no_ca, 1, 0) != 1 ||
-      !add_key_usage(&extensions, public_key, subject->can_decrypt) ||
-      !add_mail_only(&extensions) || !add_addresses(&extensions, subject->addresses))
-    return NULL;
-  return g_steal_pointer(&extensions);
-}
-
-static X509_NAME *
-make_name(const CliSubject *subject)
-{
-  const char *text = subject->name ? subject->name : subject->addresses[0];
-  const char *field = g_utf8_strlen(text, -1) > COMMON_NAME_MAX ? "emailAddress" : "CN";
-  int type = strcmp(field, "CN") == 0 ? MBSTRING_UTF8 : V_ASN1_IA5STRING;
-  g_autoptr(X509_NAME) name = X509_NAME_new();
-  if (!name || !X509_NAME_add_entry_by_txt(name, field, type, (const guint8 *)text, -1, -1, 0))
-    return NULL;
-  return g_steal_pointer(&name);
 }
 
 /* ---- signing on the token ---- */
@@ -212,9 +255,11 @@ static X509 *
 fill_certificate(const CliSubject *subject, EVP_PKEY *public_key, gint64 days)
 {
   g_autoptr(X509) certificate = X509_new();
-  g_autoptr(X509_NAME) name = make_name(subject);
-  g_autoptr(Extensions) extensions = make_extensions(subject, public_key);
-  time_t start = (time_t)(g_get_real_time() / G_USEC_PER_SEC) - CLOCK_SKEW;
+  g_autoptr(X509_NAME) name = enroll_subject_name(subject);
+  g_autoptr(EnrollExtensions) extensions = enroll_subject_extensions(subject, public_key);
+  gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+  /* Two of one second would both be the newest. */
+  time_t start = (time_t)MAX(now - CLOCK_SKEW, MIN(subject->replaces + 1, now));
   if (!certificate || !name || !extensions || X509_set_version(certificate, X509_VERSION_3) != 1 ||
       !set_serial(certificate) || X509_set_subject_name(certificate, name) != 1 ||
       X509_set_issuer_name(certificate, name) != 1 ||
@@ -260,8 +305,8 @@ static X509_REQ *
 fill_request(const CliSubject *subject, EVP_PKEY *public_key)
 {
   g_autoptr(X509_REQ) request = X509_REQ_new();
-  g_autoptr(X509_NAME) name = make_name(subject);
-  g_autoptr(Extensions) extensions = make_extensions(subject, public_key);
+  g_autoptr(X509_NAME) name = enroll_subject_name(subject);
+  g_autoptr(EnrollExtensions) extensions = enroll_subject_extensions(subject, public_key);
   if (!request || !name || !extensions || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
       X509_REQ_set_subject_name(request, name) != 1 ||
       X509_REQ_set_pubkey(request, public_key) != 1 ||

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "sandbox/sandbox.h"
 #include "wire/json.h"
 
 #include <errno.h>
@@ -129,11 +130,14 @@ main(int argc, char **argv)
     cli_complete(argc - 2, argv + 2);
     return 0;
   }
+  if (argc >= 3 && strcmp(argv[1], SANDBOX_GUARD_OPTION) == 0)
+    return sandbox_guard_main(argv[2], argc > 3);
   Cli cli = { .json_fd = -1, .status_fd = -1 };
   g_autoptr(GError) error = NULL;
   look_for_json(&cli, argc, argv);
   int status = 0;
   if (!run(&cli, argc, argv, &error) || !finish_output(&error)) {
+    cli_advise(&cli, error);
     cli_report_error(&cli, error);
     status = base_error_exit_status(error);
   } else {

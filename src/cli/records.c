@@ -82,6 +82,7 @@ cli_json_token(const SignetToken *token)
   json_object_set_new(object, "protected_path", json_boolean(token->protected_path));
   json_object_set_new(object, "read_only", json_boolean(token->read_only));
   json_object_set_new(object, "soft", json_boolean(token->soft));
+  json_object_set_new(object, "lost", json_boolean(token->lost));
   json_object_set_new(object, "user_pin", json_pin(&token->user_pin));
   json_object_set_new(object, "so_pin", json_pin(&token->so_pin));
   json_object_set_new(object, "last_seen", cli_json_time(token->last_seen));

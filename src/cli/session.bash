@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Draws the README's picture: runs a real session in a throwaway home, on a terminal of 80
-# columns, and writes what it looked like as SVG.  src/cli/session.bash BUILD >src/cli/session.svg
+# columns, and writes what it looked like as SVG. Needs expect.  src/cli/session.bash BUILD >src/cli/session.svg
 set -eu
 build=$(realpath "${1:?a build folder}")
 work=$(TMPDIR=/tmp mktemp -d -t signet-session.XXXXXX)
@@ -18,7 +18,11 @@ clean() {
 trap clean EXIT
 
 printf 'From: Alice Example <alice@example.org>\nTo: bob@example.org\nSubject: Lunch\n\nAt noon?\n' >mail.eml
-printf '493817\n60427195\n' >pins
+printf '493817\n' >pins
+printf 'marzipan\n' >passphrase
+openssl req -x509 -newkey rsa:2048 -nodes -keyout bob.key -out bob.pem -days 365 -subj "/CN=Bob Example" \
+  -addext subjectAltName=email:bob@example.org -addext basicConstraints=CA:FALSE 2>/dev/null
+openssl pkcs12 -export -inkey bob.key -in bob.pem -passout pass:marzipan -out bob.p12
 screen=$work/screen
 run() { # shows the command, runs it on a terminal
   printf '\033[1;32m$\033[0m \033[1m%s\033[0m\n' "$1" >>"$screen"
@@ -26,11 +30,26 @@ run() { # shows the command, runs it on a terminal
     sed -e 's/\r*$//' -e 's/.*\r//' -e 's/\x1b\[K//g' >>"$screen" # what a spinner left standing
   echo >>"$screen"
 }
-run 'signet token init --soft --label me' '--pin-fd 9 9<pins'
-run 'signet id new alice@example.org --name "Alice Example" --self-signed 365' '--pin-fd 9 9<pins'
+printf '\033[1;32m$\033[0m \033[1msignet start\033[0m\n' >>"$screen"
+expect >/dev/null <<'END'
+log_file -a screen
+set timeout 20
+spawn -noecho bash -c "stty cols 80; signet start"
+expect -ex {Number [1]: } { send "1\r" }
+expect "address: " { send "alice@example.org\r" }
+expect "New PIN for token \"signet\": " { send "493817\r" }
+expect "to be sure: " { send "493817\r" }
+expect "empty): " { send "Alice Example\r" }
+expect -ex {Number [1]: } { send "1\r" }
+expect -ex {mail? [y/N] } { send "y\r" }
+expect eof
+END
+sed -i -e 's/\r*$//' -e 's/.*\r//' "$screen"
+echo >>"$screen"
 run 'signet sign mail.eml -o signed.eml'
 signet id cert alice@example.org -o alice.pem
 run 'openssl cms -verify -in signed.eml -CAfile alice.pem -out /dev/null'
+run 'signet import bob.p12' '--passphrase-fd 8 8<passphrase --pin-fd 9 9<pins'
 run 'signet encrypt --to alice.pem mail.eml -o sealed.eml'
 run 'signet decrypt sealed.eml'
 run 'signet id list'

@@ -68,13 +68,14 @@ run(Cli *cli, GError **error)
       cms ? sign_bytes(cli, message, &signer, error) : sign_mail(cli, message, &signer, error);
   if (!output || !cli_write(cli, output, cms && strcmp(cli_text(cli, "cms"), "der") == 0, error))
     return FALSE;
-  return cli_json(cli,
-                  json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", cli_json_text(signer->choice->id),
-                            "fingerprint", cli_json_text(signer->choice->fingerprint), "token",
-                            cli_json_text(signer->choice->token), "hash",
-                            cli_json_text(signer->hash), "output",
-                            cli_json_text(cli_text(cli, "output"))),
-                  error);
+  return cli_json(
+      cli,
+      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", cli_json_text(signer->choice->id),
+                "fingerprint", cli_json_text(signer->choice->fingerprint), "token",
+                cli_json_text(signer->choice->token), "hash", cli_json_text(signer->hash), "output",
+                cli_json_text(cli_text(cli, "output")), "not_after", cli_json_time(signer->ends),
+                "warning", cli_json_text(signer->warning)),
+      error);
 }
 
 static const CliOption options[] = {

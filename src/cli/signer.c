@@ -3,6 +3,7 @@
 
 #include "base/config.h"
 #include "base/error.h"
+#include "cli/expiry.h"
 
 #include <string.h>
 
@@ -87,9 +88,8 @@ check_token(Cli *cli, const CliSigner *signer, GError **error)
 
 /* Signed by an ID that has not the mail's own address: readers will see a mismatch. */
 static void
-warn_of_mismatch(Cli *cli, const CliSigner *signer, const char *from)
+warn_of_mismatch(Cli *cli, const CliSigner *signer, const BaseCert *certificate, const char *from)
 {
-  g_autoptr(BaseCert) certificate = base_cert_new(signer->choice->certificate, NULL);
   for (int i = 0; from && certificate && certificate->addresses[i]; i++)
     if (base_address_equal(certificate->addresses[i], from))
       return;
@@ -98,6 +98,16 @@ warn_of_mismatch(Cli *cli, const CliSigner *signer, const char *from)
         cli,
         "the mail is from %s, which the certificate of %s does not have: readers will be warned",
         from, signer->choice->id);
+}
+
+static void
+warn_of_expiry(Cli *cli, CliSigner *signer, const BaseCert *certificate)
+{
+  signer->ends = certificate->not_after;
+  if (!cli_expires_soon(signer->ends))
+    return;
+  signer->warning = cli_expiry_sentence(signer->choice->id, signer->ends);
+  cli_note(cli, "%s", signer->warning);
 }
 
 CliSigner *
@@ -113,8 +123,11 @@ cli_signer_new(Cli *cli, const char *from, GError **error)
       !check_pss(cli, signer, error) || !settle_hash(cli, signer, error) ||
       !check_token(cli, signer, error))
     return NULL;
+  g_autoptr(BaseCert) certificate = base_cert_new(signer->choice->certificate, NULL);
   if (id)
-    warn_of_mismatch(cli, signer, from);
+    warn_of_mismatch(cli, signer, certificate, from);
+  if (certificate)
+    warn_of_expiry(cli, signer, certificate);
   return g_steal_pointer(&signer);
 }
 
@@ -125,6 +138,7 @@ cli_signer_free(CliSigner *signer)
     return;
   signet_choice_free(signer->choice);
   g_free(signer->hash);
+  g_free(signer->warning);
   g_free(signer);
 }
 

@@ -11,6 +11,8 @@ typedef struct {
   BaseKeyKind kind;
   char *hash; /* "sha256" */
   gboolean pss;
+  gint64 ends;   /* of the certificate; seconds since 1970 */
+  char *warning; /* (nullable) it ends soon */
 } CliSigner;
 
 /* By --id, else the From address, else (no From at all) the default ID. */

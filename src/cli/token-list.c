@@ -6,7 +6,7 @@
 static CliStyle
 style_of(const SignetToken *token)
 {
-  if (token->state == SIGNET_TOKEN_DOWN || token->user_pin.blocked)
+  if (token->state == SIGNET_TOKEN_DOWN || token->user_pin.blocked || token->lost)
     return CLI_RED;
   return token->state == SIGNET_TOKEN_PRESENT ? CLI_PLAIN : CLI_DIM;
 }
@@ -35,7 +35,8 @@ print_table(GPtrArray *tokens)
   for (guint i = 0; i < tokens->len; i++) {
     const SignetToken *token = g_ptr_array_index(tokens, i);
     g_autofree char *seen = cli_day(token->last_seen);
-    g_autofree char *state = token->state == SIGNET_TOKEN_ABSENT
+    g_autofree char *state = token->lost ? g_strdup("lost")
+                             : token->state == SIGNET_TOKEN_ABSENT
                                  ? g_strdup_printf("absent since %s", seen)
                                  : g_strdup(cli_token_state(token));
     const char *label = *token->label ? token->label : "(no label)";

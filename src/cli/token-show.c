@@ -34,6 +34,7 @@ print_token(const SignetToken *token)
   g_autofree char *title = cli_styled(1, CLI_BOLD, bold);
   printf("%s\n", title);
   field("State", cli_token_state(token));
+  field("Lost", token->lost ? "yes: its keys are not used" : NULL);
   field("Problem", token->problem);
   field("Serial", token->serial);
   field("Model", token->model);

@@ -47,18 +47,33 @@ verify_mail(Cli *cli, GBytes *message, GBytes **ret_content, GError **error)
   }
 }
 
+/* Not from a pipe: it can be read once only. */
+static gboolean
+has_file(const Cli *cli)
+{
+  const char *name = cli_argument(cli, 0) ? cli_argument(cli, 0) : cli_text(cli, "input");
+  return name && strcmp(name, "-") != 0;
+}
+
 static gboolean
 report(Cli *cli, const CliVerdict *verdict, GError **error)
 {
+  gboolean why = verdict->verdict == TRUST_UNTRUSTED && has_file(cli);
   cli->exit_status = verdict->verdict == TRUST_GOOD ? 0 : 3;
   cli_status(cli, "verdict %s", trust_verdict_name(verdict->verdict));
   if (cli->json) {
     json_t *object = json_object();
     cli_verdict_json(verdict, object);
+    json_object_set_new(object, "try",
+                        why ? json_pack("[s, s, s, o]", "signet", "trust", "why",
+                                        cli_json_text(cli_input_name(cli)))
+                            : json_null());
     return cli_json(cli, object, error);
   }
   if (!cli->quiet)
     cli_verdict_print(verdict, cli_output_is_stdout(cli) ? 2 : 1);
+  if (why)
+    cli_note(cli, "step by step: signet trust why %s", cli_input_name(cli));
   return TRUE;
 }
 

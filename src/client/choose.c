@@ -14,9 +14,10 @@
     .name = #member, .type = kind, .offset = offsetof(SignetChoice, member) \
   }
 static const ClientField choice_fields[] = {
-  FIELD(id, CLIENT_TEXT),          FIELD(key, CLIENT_TEXT),   FIELD(kind, CLIENT_TEXT),
-  FIELD(fingerprint, CLIENT_TEXT), FIELD(token, CLIENT_TEXT), FIELD(certificate, CLIENT_BYTES),
-  FIELD(chain, CLIENT_BYTES_LIST),
+  FIELD(id, CLIENT_TEXT),          FIELD(key, CLIENT_TEXT),
+  FIELD(kind, CLIENT_TEXT),        FIELD(fingerprint, CLIENT_TEXT),
+  FIELD(token, CLIENT_TEXT),       FIELD(certificate, CLIENT_BYTES),
+  FIELD(chain, CLIENT_BYTES_LIST), FIELD(root, CLIENT_BYTES_OR_NULL),
 };
 #undef FIELD
 static const ClientShape choice_shape =
@@ -58,6 +59,7 @@ static const ClientField match_fields[] = {
   FIELD(id, CLIENT_TEXT),
   FIELD(token, CLIENT_TEXT),
   FIELD(present, CLIENT_BOOL),
+  FIELD(last_seen, CLIENT_TIME),
 };
 #undef FIELD
 static const ClientShape match_shape =

@@ -175,13 +175,31 @@ signet_id_generate(SignetClient *client, const SignetGenerate *request, GError *
              : NULL;
 }
 
-gboolean
-signet_id_store_certificate(SignetClient *client, GBytes *der, gboolean chain, const char *token,
-                            char **ret_id, char **ret_token, gboolean *ret_stored, GError **error)
+#define FIELD(member, kind)                                                 \
+  {                                                                         \
+    .name = #member, .type = kind, .offset = offsetof(SignetStored, member) \
+  }
+static const ClientField stored_fields[] = {
+  FIELD(id, CLIENT_TEXT_OR_NULL),
+  FIELD(token, CLIENT_TEXT),
+  FIELD(stored, CLIENT_BOOL),
+  FIELD(kept, CLIENT_BOOL),
+};
+#undef FIELD
+static const ClientShape stored_shape =
+    CLIENT_SHAPE(SignetStored, stored_fields, (GDestroyNotify)signet_stored_free);
+
+void
+signet_stored_free(SignetStored *stored)
+{
+  client_record_free(&stored_shape, stored);
+}
+
+SignetStored *
+signet_id_put_certificate(SignetClient *client, GBytes *der, gboolean chain, const char *token,
+                          GError **error)
 {
   g_autoptr(WireJson) reply = NULL;
-  const char *id = NULL, *where = NULL;
-  gboolean stored = FALSE;
   json_t *parameters = json_object();
   wire_json_set_base64(parameters, "certificate", g_bytes_get_data(der, NULL),
                        g_bytes_get_size(der));
@@ -192,16 +210,69 @@ signet_id_store_certificate(SignetClient *client, GBytes *der, gboolean chain, c
                       .parameters = parameters,
                       .flags = CLIENT_UNLOCKS | CLIENT_REPEATABLE,
                       .operation = "store a certificate" };
-  if (!client_call(client, &call, &reply, error) || !client_reply_text(reply, "id", &id, error) ||
-      !client_reply_text(reply, "token", &where, error) ||
-      !client_reply_bool(reply, "stored", &stored, error))
+  return client_call(client, &call, &reply, error) ? client_record_new(&stored_shape, reply, error)
+                                                   : NULL;
+}
+
+gboolean
+signet_id_store_certificate(SignetClient *client, GBytes *der, gboolean chain, const char *token,
+                            char **ret_id, char **ret_token, gboolean *ret_stored, GError **error)
+{
+  g_autoptr(SignetStored) stored = signet_id_put_certificate(client, der, chain, token, error);
+  if (!stored)
     return FALSE;
   if (ret_id)
-    *ret_id = g_strdup(id);
+    *ret_id = g_steal_pointer(&stored->id);
   if (ret_token)
-    *ret_token = g_strdup(where);
+    *ret_token = g_steal_pointer(&stored->token);
   if (ret_stored)
-    *ret_stored = stored;
+    *ret_stored = stored->stored;
+  return TRUE;
+}
+
+gboolean
+signet_id_set_addresses(SignetClient *client, const char *id, const char *const *addresses,
+                        const char *name, char **ret_id, GError **error)
+{
+  g_autoptr(WireJson) reply = NULL;
+  const char *now = NULL;
+  json_t *parameters = json_object();
+  wire_json_set_text(parameters, "id", id);
+  wire_json_set_strv(parameters, "addresses", (char *const *)(gintptr)addresses);
+  if (name)
+    wire_json_set_text(parameters, "name", name);
+  ClientCall call = { .method = "org.signet.Id.SetAddresses",
+                      .parameters = parameters,
+                      .flags = CLIENT_REPEATABLE };
+  if (!client_call(client, &call, &reply, error) || !client_reply_text(reply, "id", &now, error))
+    return FALSE;
+  if (ret_id)
+    *ret_id = g_strdup(now);
+  return TRUE;
+}
+
+gboolean
+signet_id_never_export(SignetClient *client, const char *id, char ***ret_sealed, char ***ret_failed,
+                       GError **error)
+{
+  g_autoptr(WireJson) reply = NULL;
+  g_auto(GStrv) sealed = NULL;
+  g_auto(GStrv) failed = NULL;
+  json_t *parameters = json_object();
+  wire_json_set_text(parameters, "id", id);
+  json_object_set_new(parameters, "never_export", json_true());
+  ClientCall call = { .method = "org.signet.Id.SetPolicy",
+                      .parameters = parameters,
+                      .flags = CLIENT_UNLOCKS | CLIENT_REPEATABLE,
+                      .operation = "change a key" };
+  if (!client_call(client, &call, &reply, error) ||
+      !client_reply_texts(reply, "sealed", &sealed, error) ||
+      !client_reply_texts(reply, "failed", &failed, error))
+    return FALSE;
+  if (ret_sealed)
+    *ret_sealed = g_steal_pointer(&sealed);
+  if (ret_failed)
+    *ret_failed = g_steal_pointer(&failed);
   return TRUE;
 }
 

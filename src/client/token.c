@@ -44,6 +44,7 @@ static const ClientField token_fields[] = {
   BOOL(protected_path),
   BOOL(read_only),
   BOOL(soft),
+  BOOL(lost),
   { .name = "user_pin",
     .type = CLIENT_RECORD,
     .offset = offsetof(SignetToken, user_pin),
@@ -164,15 +165,94 @@ signet_token_init(SignetClient *client, const SignetTokenInit *init, char **ret_
   return token;
 }
 
+static gboolean
+change_pin(SignetClient *client, const char *token, const char *which, const char *old_pin,
+           const char *new_pin, GError **error)
+{
+  json_t *parameters = naming(token);
+  wire_json_set_text(parameters, "which", which);
+  wire_json_set_text(parameters, "old", old_pin);
+  wire_json_set_text(parameters, "new", new_pin);
+  return client_call_plain(client, "org.signet.Token.ChangePin", parameters, CLIENT_PERSON, error);
+}
+
 gboolean
 signet_token_change_pin(SignetClient *client, const char *token, const char *old_pin,
                         const char *new_pin, GError **error)
 {
+  return change_pin(client, token, "user", old_pin, new_pin, error);
+}
+
+gboolean
+signet_token_change_so_pin(SignetClient *client, const char *token, const char *old_pin,
+                           const char *new_pin, GError **error)
+{
+  return change_pin(client, token, "so", old_pin, new_pin, error);
+}
+
+/* A call whose answer is a list of lines for a person. */
+static gboolean
+lines_call(SignetClient *client, ClientCall *call, const char *name, char ***ret_lines,
+           GError **error)
+{
+  g_autoptr(WireJson) reply = NULL;
+  g_auto(GStrv) lines = NULL;
+  if (!client_call(client, call, &reply, error) || !client_reply_texts(reply, name, &lines, error))
+    return FALSE;
+  if (ret_lines)
+    *ret_lines = g_steal_pointer(&lines);
+  return TRUE;
+}
+
+gboolean
+signet_token_erase(SignetClient *client, const char *token, const char *serial, const char *so_pin,
+                   const char *pin, char ***ret_removed, GError **error)
+{
   json_t *parameters = naming(token);
-  wire_json_set_text(parameters, "which", "user");
-  wire_json_set_text(parameters, "old", old_pin);
-  wire_json_set_text(parameters, "new", new_pin);
-  return client_call_plain(client, "org.signet.Token.ChangePin", parameters, CLIENT_PERSON, error);
+  wire_json_set_text(parameters, "serial", serial);
+  if (so_pin)
+    wire_json_set_text(parameters, "so_pin", so_pin);
+  if (pin)
+    wire_json_set_text(parameters, "pin", pin);
+  ClientCall call = { .method = "org.signet.Token.Erase",
+                      .parameters = parameters,
+                      .flags = CLIENT_PERSON };
+  return lines_call(client, &call, "removed", ret_removed, error);
+}
+
+gboolean
+signet_token_forget(SignetClient *client, const char *token, char ***ret_forgotten, GError **error)
+{
+  ClientCall call = { .method = "org.signet.Token.Forget", .parameters = naming(token) };
+  return lines_call(client, &call, "forgotten", ret_forgotten, error);
+}
+
+#define FIELD(member)                                                             \
+  {                                                                               \
+    .name = #member, .type = CLIENT_TEXTS, .offset = offsetof(SignetLoss, member) \
+  }
+static const ClientField loss_fields[] = { FIELD(ids), FIELD(keys), FIELD(only) };
+#undef FIELD
+static const ClientShape loss_shape =
+    CLIENT_SHAPE(SignetLoss, loss_fields, (GDestroyNotify)signet_loss_free);
+
+void
+signet_loss_free(SignetLoss *loss)
+{
+  client_record_free(&loss_shape, loss);
+}
+
+SignetLoss *
+signet_token_mark_lost(SignetClient *client, const char *token, gboolean lost, GError **error)
+{
+  g_autoptr(WireJson) reply = NULL;
+  json_t *parameters = naming(token);
+  json_object_set_new(parameters, "lost", json_boolean(lost));
+  ClientCall call = { .method = "org.signet.Token.MarkLost",
+                      .parameters = parameters,
+                      .flags = CLIENT_REPEATABLE };
+  return client_call(client, &call, &reply, error) ? client_record_new(&loss_shape, reply, error)
+                                                   : NULL;
 }
 
 gboolean

@@ -47,9 +47,12 @@ static gboolean
 key_away(const SignetMatch *match, GError **error)
 {
   const char *token = match->token ? match->token : "?";
+  g_autoptr(GDateTime) seen =
+      match->last_seen > 0 ? g_date_time_new_from_unix_local(match->last_seen) : NULL;
+  g_autofree char *when = seen ? g_date_time_format(seen, ", last seen on %Y-%m-%d") : NULL;
   base_error_set(error, SIGNET_ERROR_TOKEN_GONE,
-                 "the key of %s that opens this is on \"%s\", which is not there; insert it",
-                 match->id ? match->id : "yours", token);
+                 "the key of %s that opens this is on \"%s\", which is not there%s; insert it",
+                 match->id ? match->id : "yours", token, when ? when : "");
   if (error && *error && match->token) {
     SignetErrorDetails *details = base_error_details(*error);
     g_free(details->token);

@@ -38,6 +38,7 @@ struct Daemon {
   guint8 rejection_secret[DAEMON_SECRET_SIZE];
   GPtrArray *channels; /* key channels (channels.c) */
   guint32 next_channel;
+  GPtrArray *transfers; /* processes that open files (transfer.c) */
   char *catalogue_path;
   guint save_timer;
   guint quiet_idle;

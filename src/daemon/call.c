@@ -2,7 +2,7 @@
 /* Calls: found in the tables of methods, answered once. */
 #include "base/error.h"
 #include "daemon/broker.h"
-#include "daemon/host.h"
+#include "daemon/token.h"
 #include "wire/limits.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ struct DaemonCall {
 
 static const DaemonMethod *const method_tables[] = {
   daemon_key_methods,   daemon_service_methods, daemon_token_methods,
-  daemon_event_methods, daemon_id_methods,
+  daemon_event_methods, daemon_id_methods,      daemon_transfer_methods,
 };
 
 static void
@@ -313,6 +313,13 @@ daemon_settle_check(Daemon *daemon)
   }
 }
 
+static void
+fresh_now(gpointer user_data)
+{
+  DaemonCall *call = user_data;
+  call->method->handler(call);
+}
+
 static gboolean
 read_call(DaemonCall *call, const json_t *message, const char **ret_name, GError **error)
 {
@@ -358,7 +365,8 @@ daemon_call_start(DaemonConnection *connection, json_t *message)
   } else if (must_settle(call)) {
     call->gone = settle_gone;
     g_queue_push_tail(&call->daemon->settling, call);
-  } else {
+  } else if (!(call->method->flags & DAEMON_METHOD_FRESH) ||
+             !daemon_tokens_catch_up(call->daemon, fresh_now, call)) {
     call->method->handler(call);
   }
 }

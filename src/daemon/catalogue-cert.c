@@ -221,6 +221,21 @@ daemon_catalogue_cert_views(DaemonCatalogue *catalogue, const DaemonCert *cert)
   return views;
 }
 
+GPtrArray *
+daemon_catalogue_device_certs(DaemonCatalogue *catalogue, const DaemonDevice *device)
+{
+  GPtrArray *certs = g_ptr_array_new();
+  for (guint i = 0; i < catalogue->views->len; i++) {
+    const DaemonView *view = g_ptr_array_index(catalogue->views, i);
+    for (guint j = 0; view->device == device && j < view->certs->len; j++) {
+      DaemonCert *cert = ((CatalogueCertPlace *)g_ptr_array_index(view->certs, j))->cert;
+      if (!g_ptr_array_find(certs, cert, NULL))
+        g_ptr_array_add(certs, cert);
+    }
+  }
+  return certs;
+}
+
 /* Steps into (or over) one element; FALSE at the end or on malformed DER. */
 static gboolean
 step(const guint8 **at, const guint8 *end, gboolean into, int *ret_tag)
@@ -313,6 +328,15 @@ daemon_catalogue_chain(DaemonCatalogue *catalogue, const DaemonCert *cert)
     cert = issuer;
   }
   return chain;
+}
+
+DaemonCert *
+daemon_catalogue_root(DaemonCatalogue *catalogue, const DaemonCert *cert)
+{
+  g_autoptr(GPtrArray) chain = daemon_catalogue_chain(catalogue, cert);
+  const DaemonCert *top = chain->len ? g_ptr_array_index(chain, chain->len - 1) : cert;
+  DaemonCert *issuer = top->self_signed ? NULL : find_issuer(catalogue, top);
+  return issuer && issuer->self_signed ? issuer : NULL;
 }
 
 /* ---- recipients ---- */

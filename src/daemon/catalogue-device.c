@@ -151,9 +151,9 @@ static char *
 describe_device(const DaemonDevice *device)
 {
   static const char *const states[] = { "", ", blank", ", not here now" };
-  return g_strdup_printf("\"%s\", serial %s, %s%s", device->label,
-                         *device->serial ? device->serial : "unknown", device->module,
-                         states[daemon_catalogue_device_state(device)]);
+  return g_strdup_printf(
+      "\"%s\", serial %s, %s%s%s", device->label, *device->serial ? device->serial : "unknown",
+      device->module, states[daemon_catalogue_device_state(device)], device->lost ? ", lost" : "");
 }
 
 static DaemonDevice *
@@ -249,6 +249,72 @@ daemon_catalogue_forget_device(DaemonCatalogue *catalogue, DaemonDevice *device)
 {
   if (device->views->len)
     return;
+  g_autoptr(GPtrArray) keys = daemon_catalogue_device_keys(catalogue, device);
+  for (guint i = 0; i < keys->len; i++)
+    daemon_catalogue_forget_key(catalogue, ((DaemonKey *)keys->pdata[i])->name, device);
   daemon_catalogue_drop_device(catalogue, device);
   catalogue->unsaved = TRUE;
+}
+
+/* ---- lost ---- */
+
+void
+daemon_catalogue_set_lost(DaemonCatalogue *catalogue, DaemonDevice *device, gboolean lost)
+{
+  if (device->lost == lost)
+    return;
+  device->lost = lost;
+  device->remembered = TRUE;
+  catalogue->unsaved = TRUE;
+  daemon_catalogue_touch(catalogue);
+}
+
+gboolean
+daemon_catalogue_check_lost(const DaemonDevice *device, GError **error)
+{
+  if (!device || !device->lost)
+    return TRUE;
+  base_error_set(error, SIGNET_ERROR_DENIED,
+                 "the token \"%s\" was given up as lost: it is not used", device->label);
+  base_error_suggest(error, "signet", "token", "lost", device->label, "--found", NULL);
+  base_error_name_token(error, device->label);
+  return FALSE;
+}
+
+GPtrArray *
+daemon_catalogue_device_keys(DaemonCatalogue *catalogue, const DaemonDevice *device)
+{
+  g_autoptr(GPtrArray) ids = daemon_catalogue_device_ids(catalogue, device);
+  GPtrArray *keys = g_ptr_array_new();
+  for (guint i = 0; i < ids->len; i++) {
+    const DaemonId *id = g_ptr_array_index(ids, i);
+    for (guint j = 0; j < id->keys->len; j++) {
+      DaemonKey *key = g_ptr_array_index(id->keys, j);
+      const DaemonSeen *seen = daemon_catalogue_seen_on(key, device);
+      if (daemon_catalogue_location_on(key, device) || (seen && !seen->gone))
+        g_ptr_array_add(keys, key);
+    }
+  }
+  return keys;
+}
+
+gboolean
+daemon_catalogue_only_on(const DaemonKey *key, const DaemonDevice *device)
+{
+  for (guint i = 0; i < key->locations->len; i++)
+    if (((DaemonLocation *)g_ptr_array_index(key->locations, i))->view->device != device)
+      return FALSE;
+  for (guint i = 0; i < key->seen->len; i++) {
+    const DaemonSeen *seen = g_ptr_array_index(key->seen, i);
+    if (seen->device != device && !seen->gone && !seen->device->lost)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+char *
+daemon_catalogue_key_line(const DaemonKey *key)
+{
+  return g_strdup_printf("key %.16s… (%s)%s%s", key->name, key->kind, key->id ? " of " : "",
+                         key->id ? key->id->id : "");
 }

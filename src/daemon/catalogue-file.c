@@ -18,7 +18,7 @@
  *   {"device":0,"label":…,"serial":…,…,"last_seen":…}
  *   {"key":"64 hex","kind":…,"label":…,"addresses":[…],"name":…,"seen":[[device, flags, gone]…]}
  *   {"certificate":"base64","kept":false,"removed":false}
- *   {"default":"alice@example.org"}
+ *   {"default":"alice@example.org","prefers":"64 hex"}
  */
 
 #define FILE_VERSION 1
@@ -62,6 +62,7 @@ read_device(Reading *reading, const json_t *line, GError **error)
          read_text(line, "module", &device->module, error) &&
          read_text(line, "profile", &device->profile, error) &&
          wire_json_get_bool(line, "serial_identifies", FALSE, &device->serial_identifies, error) &&
+         wire_json_get_bool(line, "lost", FALSE, &device->lost, error) &&
          wire_json_get_int(line, "last_seen", 0, 0, G_MAXINT64, &device->last_seen, error);
 }
 
@@ -138,10 +139,14 @@ static gboolean
 read_default(const Reading *reading, const json_t *line, GError **error)
 {
   const char *name;
-  if (!wire_json_get_text(line, "default", FALSE, WIRE_NAME_MAX, &name, error))
+  const char *key;
+  if (!wire_json_get_text(line, "default", FALSE, WIRE_NAME_MAX, &name, error) ||
+      !wire_json_get_text(line, "prefers", TRUE, WIRE_NAME_MAX, &key, error))
     return FALSE;
   g_free(reading->catalogue->default_name);
+  g_free(reading->catalogue->default_key);
   reading->catalogue->default_name = g_strdup(name);
+  reading->catalogue->default_key = g_strdup(key);
   return TRUE;
 }
 

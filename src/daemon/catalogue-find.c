@@ -227,9 +227,12 @@ daemon_catalogue_default_id(DaemonCatalogue *catalogue)
 gboolean
 daemon_catalogue_set_default(DaemonCatalogue *catalogue, const char *name, GError **error)
 {
-  DaemonId *id = daemon_catalogue_find_id(catalogue, name, NULL, error);
+  DaemonCert *cert = NULL;
+  DaemonId *id = daemon_catalogue_find_id(catalogue, name, &cert, error);
   if (!id)
     return FALSE;
+  g_free(catalogue->default_key);
+  catalogue->default_key = cert ? g_strdup(cert->key) : NULL;
   const DaemonKey *key = g_ptr_array_index(id->keys, 0);
   g_free(catalogue->default_name);
   catalogue->default_name = g_strdup(id->addresses[0] ? id->addresses[0] : key->name);

@@ -51,6 +51,8 @@ tie_certs(DaemonCatalogue *catalogue)
       g_ptr_array_add(useless, cert);
     else if (key && !cert->removed)
       daemon_list_add(&key->certs, cert);
+    else if (key && !key->spki) /* its last certificate may be gone: the next request needs it */
+      key->spki = daemon_catalogue_cert_spki(cert);
   }
   catalogue->spared = catalogue->spared || (useless->len > 0 && catalogue->takings > 0);
   for (guint i = 0; i < useless->len && !catalogue->takings; i++)
@@ -108,6 +110,31 @@ static char *
 label_address(const DaemonKey *key)
 {
   return key->certs->len || key->given_addresses ? NULL : base_address_normal(key->label);
+}
+
+/* A card's certificate for logging in often bears no address, and the subject of those for mail: it
+ * is the same person's, unless several people here are called so. */
+static void
+tie_by_subject(Groups *groups)
+{
+  static const guint several = G_MAXUINT;
+  g_autoptr(GHashTable) roots = g_hash_table_new(g_str_hash, g_str_equal); /* subject -> root + 1 */
+  for (int look = 1; look >= 0; look--)
+    for (guint i = 0; i < groups->keys->len; i++) {
+      const DaemonKey *key = g_ptr_array_index(groups->keys, i);
+      for (guint j = 0; j < key->certs->len; j++) {
+        const DaemonCert *cert = g_ptr_array_index(key->certs, j);
+        guint root = GPOINTER_TO_UINT(g_hash_table_lookup(roots, cert->subject));
+        guint mine = find(groups, i) + 1;
+        if (!*cert->subject)
+          continue;
+        if (look && cert->addresses[0])
+          g_hash_table_insert(roots, (gpointer)(gintptr)cert->subject,
+                              GUINT_TO_POINTER(!root || root == mine ? mine : several));
+        else if (!look && !cert->addresses[0] && root && root != several)
+          groups->parent[find(groups, i)] = find(groups, root - 1);
+      }
+    }
 }
 
 static void
@@ -335,6 +362,7 @@ daemon_catalogue_group(DaemonCatalogue *catalogue)
   start_groups(catalogue, &groups);
   for (guint i = 0; i < groups.keys->len; i++)
     tie_key(&groups, i, texts);
+  tie_by_subject(&groups);
   make_ids(catalogue, &groups);
   g_ptr_array_unref(groups.keys);
   g_hash_table_unref(groups.by_text);

@@ -36,6 +36,7 @@ struct DaemonCatalogue {
   GHashTable *names; /* DER -> CatalogueName */
   gsize der_bytes;
   char *default_name; /* (nullable) an address or a key's name */
+  char *default_key;  /* (nullable) the key that goes before newer ones of its ID */
   GQueue events;
   gboolean stale;
   gboolean unsaved;

@@ -171,6 +171,9 @@ daemon_catalogue_choice_json(DaemonCatalogue *catalogue, const DaemonChoice *cho
     json_array_append_new(chain, json_string(base64));
   }
   json_object_set_new(object, "chain", chain);
+  const DaemonCert *root = daemon_catalogue_root(catalogue, choice->cert);
+  if (root)
+    set_der(object, "root", root->der);
   wire_json_set_text(object, "token", daemon_catalogue_token_label(choice->key, choice->location));
   return object;
 }

@@ -49,7 +49,8 @@ locate_remembered(DaemonCatalogue *catalogue, DaemonKey *key)
 {
   for (guint i = 0; i < key->seen->len; i++) {
     DaemonSeen *seen = g_ptr_array_index(key->seen, i);
-    if (!seen->device->views->len || daemon_catalogue_location_on(key, seen->device))
+    if (!seen->device->views->len || seen->device->lost ||
+        daemon_catalogue_location_on(key, seen->device))
       continue;
     DaemonView *view = hiding_view(seen->device);
     if (view && !seen->gone)
@@ -147,14 +148,18 @@ daemon_catalogue_locate_all(DaemonCatalogue *catalogue)
   g_hash_table_iter_init(&iter, catalogue->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value))
     daemon_list_clear(&((DaemonKey *)value)->locations, g_free);
-  for (guint i = 0; i < catalogue->views->len; i++)
-    locate_listed(g_ptr_array_index(catalogue->views, i));
+  for (guint i = 0; i < catalogue->views->len; i++) {
+    DaemonView *view = g_ptr_array_index(catalogue->views, i);
+    if (!view->device->lost)
+      locate_listed(view);
+  }
   g_hash_table_iter_init(&iter, catalogue->keys);
   while (g_hash_table_iter_next(&iter, NULL, &value))
     locate_remembered(catalogue, value);
   for (guint i = 0; i < catalogue->views->len; i++) {
     DaemonView *view = g_ptr_array_index(catalogue->views, i);
-    for (guint j = 0; !view->complete && j < view->certs->len; j++)
+    gboolean hides = !view->complete && !view->device->lost;
+    for (guint j = 0; hides && j < view->certs->len; j++)
       presume_by_certificate(catalogue, view, g_ptr_array_index(view->certs, j));
   }
   g_hash_table_iter_init(&iter, catalogue->keys);

@@ -34,6 +34,8 @@ append_device(FILE *file, const DaemonDevice *device, guint index)
   wire_json_set_text(line, "module", device->module);
   wire_json_set_text(line, "profile", device->profile);
   json_object_set_new(line, "serial_identifies", json_boolean(device->serial_identifies));
+  if (device->lost)
+    json_object_set_new(line, "lost", json_true());
   json_object_set_new(line, "last_seen",
                       json_integer(device->views->len ? now : device->last_seen));
   append_line(file, line);
@@ -137,6 +139,8 @@ write_records(DaemonCatalogue *catalogue, FILE *file)
   if (catalogue->default_name) {
     json_t *line = json_object();
     wire_json_set_text(line, "default", catalogue->default_name);
+    if (catalogue->default_key)
+      wire_json_set_text(line, "prefers", catalogue->default_key);
     append_line(file, line);
   }
 }

@@ -181,7 +181,8 @@ make_room(DaemonCatalogue *catalogue)
   DaemonDevice *oldest = NULL;
   for (guint i = 0; i < catalogue->devices->len; i++) {
     DaemonDevice *device = g_ptr_array_index(catalogue->devices, i);
-    if (!device->views->len && (!oldest || device->last_seen < oldest->last_seen)) {
+    if (!device->views->len && !device->lost &&
+        (!oldest || device->last_seen < oldest->last_seen)) {
       g_autoptr(GPtrArray) ids = daemon_catalogue_device_ids(catalogue, device);
       oldest = ids->len ? oldest : device;
     }

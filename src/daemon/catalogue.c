@@ -53,6 +53,7 @@ daemon_catalogue_free(DaemonCatalogue *catalogue)
   g_hash_table_unref(catalogue->names);
   g_queue_clear_full(&catalogue->events, event_free);
   g_free(catalogue->default_name);
+  g_free(catalogue->default_key);
   g_free(catalogue);
 }
 
@@ -172,9 +173,27 @@ ability_words(guint32 flags)
   return "sign";
 }
 
+/* Every device that may have it is lost. (nullable) */
+static const DaemonDevice *
+lost_with(const DaemonKey *key)
+{
+  const DaemonDevice *lost = NULL;
+  for (guint i = 0; i < key->seen->len; i++) {
+    const DaemonSeen *seen = g_ptr_array_index(key->seen, i);
+    if (!seen->gone && !seen->device->lost)
+      return NULL;
+    if (seen->device->lost && !lost)
+      lost = seen->device;
+  }
+  return lost;
+}
+
 static gboolean
 set_not_located(const DaemonKey *key, guint32 flags, GError **error)
 {
+  const DaemonDevice *lost = key->locations->len ? NULL : lost_with(key);
+  if (lost)
+    return daemon_catalogue_check_lost(lost, error);
   if (key->locations->len) {
     const DaemonLocation *location = g_ptr_array_index(key->locations, 0);
     base_error_set(error, SIGNET_ERROR_UNSUPPORTED, "the key on \"%s\" cannot %s",
@@ -233,6 +252,18 @@ add_seen_labels(const DaemonKey *key, gboolean gone, GPtrArray *labels)
   }
 }
 
+gint64
+daemon_catalogue_last_seen_at(const DaemonKey *key)
+{
+  gint64 latest = 0;
+  for (guint i = 0; i < key->seen->len; i++) {
+    const DaemonSeen *seen = g_ptr_array_index(key->seen, i);
+    if (!seen->gone)
+      latest = MAX(latest, seen->device->last_seen);
+  }
+  return latest;
+}
+
 char *
 daemon_catalogue_last_seen(const DaemonKey *key)
 {
@@ -259,9 +290,12 @@ daemon_catalogue_name_key(DaemonCatalogue *catalogue, const char *name,
       if (address)
         g_ptr_array_add(normal, address);
     }
+    gboolean any = normal->len > 0;
     g_ptr_array_add(normal, NULL);
     g_strfreev(key->given_addresses);
     key->given_addresses = (char **)g_ptr_array_free(g_steal_pointer(&normal), FALSE);
+    if (!any)
+      g_clear_pointer(&key->given_addresses, g_strfreev);
   }
   if (person) {
     g_free(key->given_name);

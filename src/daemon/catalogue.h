@@ -66,6 +66,7 @@ struct DaemonDevice {
   char *profile;
   gint64 last_seen;           /* seconds since 1970; 0 while present */
   GPtrArray *views;           /* (element-type DaemonView); empty: absent */
+  gboolean lost;              /* the person said so: nothing on it is used, even when it is here */
   gboolean serial_identifies; /* private, as the rest */
   gboolean remembered;
   gboolean told_locked;
@@ -202,7 +203,19 @@ DaemonView *daemon_catalogue_find_view(DaemonCatalogue *catalogue, const char *n
                                        GError **error);
 /* (transfer container) (element-type DaemonId): the IDs with a key on the device, now or before */
 GPtrArray *daemon_catalogue_device_ids(DaemonCatalogue *catalogue, const DaemonDevice *device);
+/* Drops what is remembered of a device that is away, and of keys that were on no other. */
 void daemon_catalogue_forget_device(DaemonCatalogue *catalogue, DaemonDevice *device);
+void daemon_catalogue_set_lost(DaemonCatalogue *catalogue, DaemonDevice *device, gboolean lost);
+/* DENIED for one that is lost. */
+gboolean daemon_catalogue_check_lost(const DaemonDevice *device, GError **error);
+/* (transfer container) (element-type DaemonKey): on the device, now or before */
+GPtrArray *daemon_catalogue_device_keys(DaemonCatalogue *catalogue, const DaemonDevice *device);
+/* (transfer container) (element-type DaemonCert): on the device now */
+GPtrArray *daemon_catalogue_device_certs(DaemonCatalogue *catalogue, const DaemonDevice *device);
+/* No other device has it, or had it when it was last searched. */
+gboolean daemon_catalogue_only_on(const DaemonKey *key, const DaemonDevice *device);
+/* For a person: "key 0123456789abcdef… (rsa:2048) of alice@example.org" */
+char *daemon_catalogue_key_line(const DaemonKey *key);
 
 /* ---- keys ---- */
 
@@ -214,6 +227,8 @@ DaemonLocation *daemon_catalogue_locate(DaemonCatalogue *catalogue, const Daemon
                                         guint32 flags, GError **error);
 /* On how many devices it really lies now: views of one device are one copy, presumed ones none. */
 guint daemon_catalogue_copies(const DaemonKey *key);
+/* Of a key that is away: when a device was seen that had it, seconds since 1970; 0: not known */
+gint64 daemon_catalogue_last_seen_at(const DaemonKey *key);
 /* "Card", "Card and Spare": labels of the devices where an absent key was; never NULL (transfer full) */
 char *daemon_catalogue_last_seen(const DaemonKey *key);
 /* What a person said at generation; remembered. NULL leaves a field as it is. */
@@ -236,6 +251,8 @@ GPtrArray *daemon_catalogue_cert_views(DaemonCatalogue *catalogue, const DaemonC
 GBytes *daemon_catalogue_cert_spki(const DaemonCert *cert);
 /* Issuers, nearest first, without the root; each signature checked (transfer container, element-type DaemonCert) */
 GPtrArray *daemon_catalogue_chain(DaemonCatalogue *catalogue, const DaemonCert *cert);
+/* (nullable) The root where that chain ends, if a token has it; NULL for a self-signed certificate. */
+DaemonCert *daemon_catalogue_root(DaemonCatalogue *catalogue, const DaemonCert *cert);
 
 /* ---- IDs ---- */
 
@@ -248,6 +265,7 @@ DaemonId *daemon_catalogue_find_id(DaemonCatalogue *catalogue, const char *name,
 DaemonId *daemon_catalogue_find_address(DaemonCatalogue *catalogue, const char *address);
 /* (nullable) */
 DaemonId *daemon_catalogue_default_id(DaemonCatalogue *catalogue);
+/* Named by a certificate's fingerprint: its key goes before newer ones of the ID, too. */
 gboolean daemon_catalogue_set_default(DaemonCatalogue *catalogue, const char *name, GError **error);
 
 typedef struct {

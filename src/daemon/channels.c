@@ -17,6 +17,8 @@ typedef struct {
   DaemonCall *call;
   char *kind;
   gboolean open;
+  DaemonDone done;
+  gpointer user_data;
 } Channel;
 
 static GPtrArray *
@@ -57,10 +59,12 @@ open_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
   g_autoptr(GError) revoked = NULL;
   if (!error && channel->host_end < 0)
     daemon_login_required(channel->token, &revoked);
+  DaemonDone done = channel->done;
+  gpointer done_data = channel->user_data;
   if (error || revoked) {
-    daemon_call_fail(channel->call, error ? error : revoked);
     g_ptr_array_remove_fast(channels(channel->token->daemon), channel);
     channel_free(channel);
+    done(done_data, error ? error : revoked);
     return;
   }
   json_t *reply = json_object();
@@ -72,6 +76,7 @@ open_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
   channel->call = NULL;
   daemon_token_used(channel->token);
   daemon_call_reply_fd(call, reply, fd); /* a client that left closes it, and the host tells us */
+  done(done_data, NULL);
 }
 
 static guint
@@ -85,43 +90,80 @@ count_of_host(Daemon *daemon, const DaemonHost *host)
   return n;
 }
 
-void
-daemon_channel_open(DaemonCall *call, DaemonToken *token, const char *key, guint32 mask,
-                    const char *kind)
-{
-  Daemon *daemon = token->daemon;
-  WirePacker body = { 0 };
-  int pair[2];
+typedef struct {
+  DaemonDone done;
+  gpointer user_data;
+  GError *error;
+} Refusal;
 
-  if (count_of_host(daemon, token->host) >= WIRE_CHANNELS_MAX) {
-    daemon_call_fail_with(call, SIGNET_ERROR_NO_CHANNEL, "%d key channels are open already",
+static gboolean
+refuse(gpointer user_data)
+{
+  g_autofree Refusal *refusal = user_data;
+  g_autoptr(GError) error = refusal->error;
+  refusal->done(refusal->user_data, error);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+refuse_later(const DaemonChannelAsk *ask, GError *error)
+{
+  Refusal *refusal = g_new0(Refusal, 1);
+  *refusal = (Refusal){ ask->done, ask->user_data, error };
+  g_idle_add_full(G_PRIORITY_DEFAULT, refuse, refusal, NULL);
+}
+
+static gboolean
+make_pair(Daemon *daemon, const DaemonHost *host, int pair[2], GError **error)
+{
+  if (count_of_host(daemon, host) >= WIRE_CHANNELS_MAX)
+    return base_error_set(error, SIGNET_ERROR_NO_CHANNEL, "%d key channels are open already",
                           WIRE_CHANNELS_MAX);
-    return;
-  }
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    daemon_call_fail_with(call, SIGNET_ERROR_NO_CHANNEL, "no descriptor is left for a key channel");
-    return;
-  }
+  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 ||
+         base_error_set(error, SIGNET_ERROR_NO_CHANNEL, "no descriptor is left for a key channel");
+}
+
+static Channel *
+channel_new(const DaemonChannelAsk *ask, const int pair[2])
+{
+  Daemon *daemon = ask->token->daemon;
   Channel *channel = g_new0(Channel, 1);
   channel->id = ++daemon->next_channel;
-  channel->token = daemon_token_ref(token);
+  channel->token = daemon_token_ref(ask->token);
   channel->host_end = fcntl(pair[0], F_DUPFD_CLOEXEC, 3);
   channel->client_end = pair[1];
-  channel->call = call;
-  channel->kind = g_strdup(kind);
+  channel->call = ask->call;
+  channel->kind = g_strdup(ask->kind);
+  channel->done = ask->done;
+  channel->user_data = ask->user_data;
   g_ptr_array_add(channels(daemon), channel);
-  daemon_count(daemon, "key channels", 1);
+  return channel;
+}
 
-  wire_pack_text(&body, key);
-  wire_pack_u32(&body, mask);
+void
+daemon_channel_open(const DaemonChannelAsk *ask)
+{
+  DaemonToken *token = ask->token;
+  WirePacker body = { 0 };
+  GError *refused = NULL;
+  int pair[2];
+
+  if (!make_pair(token->daemon, token->host, pair, &refused)) {
+    refuse_later(ask, refused);
+    return;
+  }
+  Channel *channel = channel_new(ask, pair);
+  daemon_count(token->daemon, "key channels", 1);
+  wire_pack_text(&body, ask->key);
+  wire_pack_u32(&body, ask->mask);
   wire_pack_u32(&body, channel->id);
-  const DaemonAsk ask = { .kind = WIRE_HOST_OPEN_CHANNEL,
-                          .deadline_ms = daemon_token_deadline(token, WIRE_HOST_OPEN_CHANNEL),
-                          .token = token,
-                          .pass_fd = pair[0],
-                          .answer = open_answer,
-                          .user_data = channel };
-  daemon_host_ask(token->host, &ask, &body);
+  const DaemonAsk request = { .kind = WIRE_HOST_OPEN_CHANNEL,
+                              .deadline_ms = daemon_token_deadline(token, WIRE_HOST_OPEN_CHANNEL),
+                              .token = token,
+                              .pass_fd = pair[0],
+                              .answer = open_answer,
+                              .user_data = channel };
+  daemon_host_ask(token->host, &request, &body);
 }
 
 void

@@ -6,10 +6,20 @@
 
 #include "daemon/token.h"
 
-/* Makes a channel for the operations of `mask` (1 << WireVerb) and hands the client's end
- * to `call`, which it ends. */
-void daemon_channel_open(DaemonCall *call, DaemonToken *token, const char *key, guint32 mask,
-                         const char *kind);
+/* Called later, once. error NULL: the client's end went out with `call`'s reply; else `call` is
+ * still to be ended. */
+typedef struct {
+  DaemonCall *call;
+  DaemonToken *token;
+  const char *key;
+  guint32 mask; /* 1 << WireVerb for each operation */
+  const char *kind;
+  DaemonDone done;
+  gpointer user_data;
+} DaemonChannelAsk;
+
+/* Makes a channel and hands the client's end to its call. What `ask` points to is copied. */
+void daemon_channel_open(const DaemonChannelAsk *ask);
 void daemon_channels_revoke(DaemonToken *token);
 void daemon_channels_host_died(DaemonHost *host);
 void daemon_channel_used(DaemonHost *host, guint32 id, guint32 operations);

@@ -11,6 +11,7 @@
 #include "daemon/modules.h"
 #include "daemon/pins.h"
 #include "daemon/token.h"
+#include "daemon/transfer.h"
 
 #include <openssl/rand.h>
 #include <string.h>
@@ -99,6 +100,7 @@ daemon_new(GError **error)
   daemon->connections = g_ptr_array_new();
   daemon->watchers = g_ptr_array_new();
   daemon->channels = g_ptr_array_new();
+  daemon->transfers = daemon_transfers_new();
   daemon->counters = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
   daemon->started = g_get_real_time() / G_USEC_PER_SEC;
   g_queue_init(&daemon->settling);
@@ -190,6 +192,7 @@ daemon_free(Daemon *daemon)
     daemon_connection_close(daemon->connections->pdata[0]);
   for (guint i = 0; i < daemon->hosts->len; i++)
     daemon_host_free(daemon->hosts->pdata[i]);
+  daemon_transfers_free(daemon);
   daemon_catalogue_save_now(daemon);
   daemon_timer_clear(&daemon->settle_timer);
   daemon_timer_clear(&daemon->expiry_timer);

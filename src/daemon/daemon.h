@@ -29,6 +29,7 @@ typedef struct DaemonCall DaemonCall;
 typedef struct DaemonHost DaemonHost;
 typedef struct DaemonToken DaemonToken;
 typedef struct DaemonCatalogue DaemonCatalogue;
+typedef struct DaemonDevice DaemonDevice;
 
 /* ---- calls (call.c) ---- */
 
@@ -63,8 +64,9 @@ void daemon_call_stream(DaemonCall *call, DaemonNext next, gpointer state,
 
 /* The table of methods. */
 typedef enum {
-  DAEMON_METHOD_MORE = 1 << 0,   /* refused (ExpectedMore) without `more` */
-  DAEMON_METHOD_SETTLED = 1 << 1 /* waits, bounded, until every host has told its tokens once */
+  DAEMON_METHOD_MORE = 1 << 0,    /* refused (ExpectedMore) without `more` */
+  DAEMON_METHOD_SETTLED = 1 << 1, /* waits, bounded, until every host has told its tokens once */
+  DAEMON_METHOD_FRESH = 1 << 2    /* after what other programs wrote to soft tokens was read */
 } DaemonMethodFlags;
 
 typedef struct {
@@ -74,11 +76,12 @@ typedef struct {
 } DaemonMethod;
 
 /* Each ends with a NULL name. */
-extern const DaemonMethod daemon_service_methods[]; /* service.c */
-extern const DaemonMethod daemon_token_methods[];   /* tokens.c */
-extern const DaemonMethod daemon_key_methods[];     /* keys.c */
-extern const DaemonMethod daemon_event_methods[];   /* events.c */
-extern const DaemonMethod daemon_id_methods[];      /* ids.c */
+extern const DaemonMethod daemon_service_methods[];  /* service.c */
+extern const DaemonMethod daemon_token_methods[];    /* tokens.c */
+extern const DaemonMethod daemon_key_methods[];      /* keys.c */
+extern const DaemonMethod daemon_event_methods[];    /* events.c */
+extern const DaemonMethod daemon_id_methods[];       /* ids.c */
+extern const DaemonMethod daemon_transfer_methods[]; /* transfer.c */
 
 /* ---- the daemon ---- */
 
@@ -94,6 +97,10 @@ GPtrArray *daemon_token_all(Daemon *daemon);
 /* By label, serial number or PKCS#11 URI: NOT_FOUND, or AMBIGUOUS with candidates. NULL name: the only
  * initialised token, else NOT_FOUND / AMBIGUOUS. Transfer full. */
 DaemonToken *daemon_token_find(Daemon *daemon, const char *name, GError **error);
+/* The same, for what may be done even to a token that was given up as lost, which is DENIED else. */
+DaemonToken *daemon_token_find_any(Daemon *daemon, const char *name, GError **error);
+/* (nullable) */
+DaemonDevice *daemon_token_device(DaemonToken *token);
 /* By place: what the catalogue knows a token by. (nullable), transfer none. */
 DaemonToken *daemon_token_at(Daemon *daemon, guint host, guint32 slot);
 

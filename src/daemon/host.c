@@ -56,7 +56,7 @@ request_free(gpointer data)
 static gboolean
 changes_folder(WireHostKind kind)
 {
-  return kind == WIRE_HOST_INIT_TOKEN;
+  return kind == WIRE_HOST_INIT_TOKEN || kind == WIRE_HOST_ERASE;
 }
 
 /* Hands out the answer and frees the request, which must be in no list any more. */

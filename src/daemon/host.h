@@ -105,6 +105,10 @@ json_t *daemon_hosts_warnings(Daemon *daemon);
 
 /* spawn.c: a signet-token with `ret_fd` as the broker's end. */
 gboolean daemon_spawn_host(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_fd, GError **error);
+/* The same program for one file with keys, bound to the token's module and configuration; NULL: to
+ * none. */
+gboolean daemon_spawn_transfer(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_fd,
+                               GError **error);
 /* argv[0] is the program's path; child_fd becomes descriptor 3. */
 gboolean daemon_spawn(char *const *argv, char *const *environment, int child_fd, pid_t *ret_pid,
                       GError **error);

@@ -128,6 +128,7 @@ give_up(DaemonHost *host, const char *problem)
   host->backoff_ms = MIN(host->backoff_ms * 2, BACKOFF_MAX_MS);
   g_array_set_size(host->deaths, 0);
   daemon_tokens_host_down(host);
+  daemon_tokens_list_lost(host);
   base_error_set(&error, SIGNET_ERROR_TOKEN_DOWN, "%s is down: %s", host->spec.name, problem);
   daemon_host_fail_waiting(host, error);
   daemon_host_settled_now(host);

@@ -104,7 +104,7 @@ read_parameters(Generate *self, GError **error)
 static gboolean
 is_writable(const DaemonDevice *device)
 {
-  for (guint i = 0; i < device->views->len; i++) {
+  for (guint i = 0; i < device->views->len && !device->lost; i++) {
     const DaemonView *view = g_ptr_array_index(device->views, i);
     if ((view->token->flags & WIRE_TOKEN_INITIALIZED) &&
         !(view->token->flags & WIRE_TOKEN_READ_ONLY))
@@ -122,6 +122,7 @@ set_no_choice(GPtrArray *labels, GError **error)
     g_ptr_array_add(labels, NULL);
     if (error && *error)
       base_error_details(*error)->candidates = g_strdupv((char **)labels->pdata);
+    base_error_suggest(error, "signet", "token", "list", NULL);
     return FALSE;
   }
   base_error_set(error, SIGNET_ERROR_NOT_FOUND,

@@ -90,6 +90,75 @@ describe(DaemonCall *call)
   daemon_call_reply(call, json_pack("{s:o}", "id", daemon_catalogue_id_json(id, with_der)));
 }
 
+/* ---- a miss may be a token on its way ---- */
+
+#define AWAIT_MS 1000
+#define AWAIT_POLL_MS 25
+
+/* TRUE: the call has ended, which `last` makes sure of. */
+typedef gboolean (*Attempt)(DaemonCall *call, gboolean last);
+
+typedef struct {
+  DaemonCall *call;
+  Attempt attempt;
+  gint64 until; /* monotonic */
+} Await;
+
+/* It is being asked, or about to be started anew, or what is on a token of it is not known yet. */
+static gboolean
+host_may_tell_more(const DaemonHost *host)
+{
+  if (host->state == DAEMON_HOST_DOWN)
+    return FALSE;
+  if (host->state != DAEMON_HOST_READY || host->restart_wanted || host->listing)
+    return TRUE;
+  g_autoptr(GPtrArray) views = daemon_catalogue_views(host->daemon->catalogue, host->number);
+  for (guint i = 0; i < views->len; i++) {
+    const DaemonView *view = g_ptr_array_index(views, i);
+    if (!view->listed && (view->token->flags & WIRE_TOKEN_INITIALIZED))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean
+hosts_may_tell_more(Daemon *daemon)
+{
+  for (guint i = 0; i < daemon->hosts->len; i++)
+    if (host_may_tell_more(g_ptr_array_index(daemon->hosts, i)))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+await_poll(gpointer user_data)
+{
+  Await *await = user_data;
+  gboolean last = daemon_call_gone(await->call) || g_get_monotonic_time() >= await->until ||
+                  !hosts_may_tell_more(daemon_call_daemon(await->call));
+  if (!await->attempt(await->call, last))
+    return G_SOURCE_CONTINUE;
+  g_free(await);
+  return G_SOURCE_REMOVE;
+}
+
+/* SoftHSM's host sees a token that came back only after it was started anew, 0.4 s later. */
+static void
+attempt_or_await(DaemonCall *call, Attempt attempt)
+{
+  if (attempt(call, FALSE))
+    return;
+  if (!hosts_may_tell_more(daemon_call_daemon(call))) {
+    attempt(call, TRUE);
+    return;
+  }
+  Await *await = g_new0(Await, 1);
+  await->call = call;
+  await->attempt = attempt;
+  await->until = g_get_monotonic_time() + AWAIT_MS * 1000;
+  g_timeout_add(AWAIT_POLL_MS, await_poll, await);
+}
+
 /* ---- Choose ---- */
 
 static gboolean
@@ -108,21 +177,39 @@ read_wish(DaemonCall *call, DaemonWish *wish, GError **error)
   return TRUE;
 }
 
+static gboolean
+may_get_better(const GError *error)
+{
+  return g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_NONE_USABLE) ||
+         g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE) ||
+         g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);
+}
+
+static gboolean
+choose_now(DaemonCall *call, gboolean last)
+{
+  g_autoptr(GError) error = NULL;
+  Daemon *daemon = daemon_call_daemon(call);
+  DaemonWish wish = { 0 };
+  DaemonChoice choice;
+  if (read_wish(call, &wish, &error) &&
+      daemon_catalogue_choose(daemon_catalogue(daemon), &wish, &choice, &error)) {
+    daemon_call_reply(call, daemon_catalogue_choice_json(daemon_catalogue(daemon), &choice));
+    return TRUE;
+  }
+  if (!last && may_get_better(error)) {
+    if (error->code != SIGNET_ERROR_NOT_FOUND)
+      daemon_tokens_look_again(daemon);
+    return FALSE;
+  }
+  daemon_call_fail(call, error);
+  return TRUE;
+}
+
 static void
 choose(DaemonCall *call)
 {
-  g_autoptr(GError) error = NULL;
-  DaemonCatalogue *catalogue = daemon_catalogue(daemon_call_daemon(call));
-  DaemonWish wish = { 0 };
-  DaemonChoice choice;
-  if (!read_wish(call, &wish, &error) ||
-      !daemon_catalogue_choose(catalogue, &wish, &choice, &error)) {
-    if (g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_NONE_USABLE))
-      daemon_tokens_look_again(daemon_call_daemon(call)); /* the next call may fare better */
-    daemon_call_fail(call, error);
-    return;
-  }
-  daemon_call_reply(call, daemon_catalogue_choice_json(catalogue, &choice));
+  attempt_or_await(call, choose_now);
 }
 
 /* ---- FindRecipients ---- */
@@ -181,26 +268,46 @@ match_json(const DaemonMatch *match)
   wire_json_set_text(object, "id", match->key->id->id);
   wire_json_set_text(object, "token", daemon_catalogue_token_label(match->key, match->location));
   json_object_set_new(object, "present", json_boolean(match->location != NULL));
+  gint64 seen = match->location ? 0 : daemon_catalogue_last_seen_at(match->key);
+  json_object_set_new(object, "last_seen", seen ? json_integer(seen) : json_null());
   return object;
 }
 
-static void
-find_recipients(DaemonCall *call)
+static gboolean
+any_present(const GArray *matches)
+{
+  for (guint i = 0; i < matches->len; i++)
+    if (g_array_index(matches, DaemonMatch, i).location)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+find_recipients_now(DaemonCall *call, gboolean last)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(GArray) recipients = g_array_new(FALSE, TRUE, sizeof(DaemonRecipient));
   g_array_set_clear_func(recipients, recipient_clear);
   if (!read_recipients(call, recipients, &error)) {
     daemon_call_fail(call, error);
-    return;
+    return TRUE;
   }
   g_autoptr(GArray) matches = daemon_catalogue_find_recipients(
       daemon_catalogue(daemon_call_daemon(call)),
       (const DaemonRecipient *)(gconstpointer)recipients->data, recipients->len);
+  if (!last && !any_present(matches))
+    return FALSE;
   json_t *array = json_array();
   for (guint i = 0; i < matches->len; i++)
     json_array_append_new(array, match_json(&g_array_index(matches, DaemonMatch, i)));
   daemon_call_reply(call, json_pack("{s:o}", "matches", array));
+  return TRUE;
+}
+
+static void
+find_recipients(DaemonCall *call)
+{
+  attempt_or_await(call, find_recipients_now);
 }
 
 /* ---- SetDefault ---- */
@@ -234,21 +341,20 @@ daemon_id_token_of_view(Daemon *daemon, const DaemonView *view)
 DaemonDevice *
 daemon_id_device_of(Daemon *daemon, DaemonToken *token)
 {
-  const WireToken *record = daemon_token_record(token);
-  DaemonView *view =
-      daemon_catalogue_view(daemon_catalogue(daemon), daemon_host_number(daemon_token_host(token)),
-                            record->slot, record->generation);
-  return view ? view->device : NULL;
+  (void)daemon;
+  return daemon_token_device(token);
 }
 
 const DaemonMethod daemon_id_methods[] = {
-  { "org.signet.Id.List", list, DAEMON_METHOD_SETTLED },
-  { "org.signet.Id.Describe", describe, DAEMON_METHOD_SETTLED },
-  { "org.signet.Id.Choose", choose, DAEMON_METHOD_SETTLED },
-  { "org.signet.Id.FindRecipients", find_recipients, DAEMON_METHOD_SETTLED },
+  { "org.signet.Id.List", list, DAEMON_METHOD_SETTLED | DAEMON_METHOD_FRESH },
+  { "org.signet.Id.Describe", describe, DAEMON_METHOD_SETTLED | DAEMON_METHOD_FRESH },
+  { "org.signet.Id.Choose", choose, DAEMON_METHOD_SETTLED | DAEMON_METHOD_FRESH },
+  { "org.signet.Id.FindRecipients", find_recipients, DAEMON_METHOD_SETTLED | DAEMON_METHOD_FRESH },
   { "org.signet.Id.Generate", daemon_id_generate, DAEMON_METHOD_SETTLED },
   { "org.signet.Id.StoreCertificate", daemon_id_store_certificate, DAEMON_METHOD_SETTLED },
   { "org.signet.Id.Remove", daemon_id_remove, DAEMON_METHOD_SETTLED },
   { "org.signet.Id.SetDefault", set_default, DAEMON_METHOD_SETTLED },
+  { "org.signet.Id.SetAddresses", daemon_id_set_addresses, DAEMON_METHOD_SETTLED },
+  { "org.signet.Id.SetPolicy", daemon_id_set_policy, DAEMON_METHOD_SETTLED },
   { NULL, NULL, 0 },
 };

@@ -18,3 +18,5 @@ DaemonDevice *daemon_id_device_of(Daemon *daemon, DaemonToken *token);
 void daemon_id_generate(DaemonCall *call);
 void daemon_id_store_certificate(DaemonCall *call);
 void daemon_id_remove(DaemonCall *call);
+void daemon_id_set_addresses(DaemonCall *call);
+void daemon_id_set_policy(DaemonCall *call);

@@ -32,13 +32,14 @@ fail(Store *self, const GError *error)
 }
 
 static void
-reply(Store *self, gboolean stored)
+reply(Store *self, gboolean stored, gboolean kept)
 {
   const DaemonKey *key = daemon_catalogue_key(daemon_catalogue(self->daemon), self->cert->key);
   json_t *object = json_object();
   wire_json_set_text(object, "id", key && key->id && !self->chain ? key->id->id : NULL);
   wire_json_set_text(object, "token", daemon_token_label(self->token));
   json_object_set_new(object, "stored", json_boolean(stored));
+  json_object_set_new(object, "kept", json_boolean(kept));
   daemon_catalogue_changed(self->daemon);
   daemon_call_reply(self->call, object);
   store_free(self);
@@ -113,12 +114,20 @@ find_token(Store *self, GError **error)
 }
 
 static gboolean
-is_there(Store *self)
+is_kept(const Store *self)
+{
+  const DaemonCert *cert =
+      daemon_catalogue_cert(daemon_catalogue(self->daemon), self->cert->fingerprint);
+  return cert && cert->kept && !cert->removed;
+}
+
+static gboolean
+is_there(const Store *self)
 {
   DaemonCatalogue *catalogue = daemon_catalogue(self->daemon);
   const DaemonCert *cert = daemon_catalogue_cert(catalogue, self->cert->fingerprint);
-  if (!cert || cert->removed || cert->kept)
-    return cert && cert->kept;
+  if (!cert || cert->removed)
+    return FALSE;
   const DaemonDevice *device = daemon_id_device_of(self->daemon, self->token);
   g_autoptr(GPtrArray) views = daemon_catalogue_cert_views(catalogue, cert);
   for (guint i = 0; i < views->len; i++)
@@ -135,7 +144,7 @@ keep(Store *self)
 {
   g_autoptr(GError) error = NULL;
   if (daemon_catalogue_keep_cert(daemon_catalogue(self->daemon), self->cert->der, &error))
-    reply(self, TRUE);
+    reply(self, TRUE, TRUE);
   else
     fail(self, error);
 }
@@ -144,7 +153,7 @@ static void
 refreshed(gpointer user_data, const GError *error)
 {
   (void)error;
-  reply(user_data, TRUE);
+  reply(user_data, TRUE, FALSE);
 }
 
 static void
@@ -206,7 +215,9 @@ daemon_id_store_certificate(DaemonCall *call)
   }
   guint32 abilities = daemon_token_abilities(self->token);
   if (is_there(self))
-    reply(self, FALSE);
+    reply(self, FALSE, FALSE);
+  else if (is_kept(self))
+    reply(self, FALSE, TRUE);
   else if ((daemon_token_record(self->token)->flags & WIRE_TOKEN_READ_ONLY) ||
            (abilities && !(abilities & WIRE_CAN_WRITE)))
     keep(self);

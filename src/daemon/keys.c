@@ -13,8 +13,13 @@
 #define KEY_NAME_LENGTH 64
 #define MECHANISM_NAME_MAX 32
 
+/* A key that is not where it was: its host's tokens are listed again, as often, before it is asked
+ * once more. The third failure in a row is what makes a quiet host be started anew (tokenload.c). */
+#define LOOKS_MAX 3
+#define LOOK_AGAIN_MS 50
+
 /* One operation on its way: found, logged in where need be, asked, and asked again once if
- * the host died underneath and no PIN was in it. */
+ * the host died underneath, once if the host misses the key, and never with a PIN in it. */
 typedef struct {
   DaemonCall *call;
   char key[KEY_NAME_LENGTH + 1];
@@ -26,6 +31,8 @@ typedef struct {
   char *kind;
   gboolean always_authenticate;
   gboolean repeated;
+  guint looks;
+  guint look_timer;
   DaemonToken *token;
 } KeyCall;
 
@@ -34,6 +41,7 @@ static void key_call_start(KeyCall *self);
 static void
 key_call_free(KeyCall *self)
 {
+  daemon_timer_clear(&self->look_timer);
   wire_packer_clear(&self->operation);
   base_secret_free(self->pin);
   g_free(self->kind);
@@ -79,6 +87,66 @@ may_repeat(KeyCall *self, const GError *error)
   return self->token->pin != NULL;
 }
 
+/* The catalogue says that the key is there and the host does not find it, or not the token: the
+ * token may be on its way out, on its way back, or both (SoftHSM keeps what it read of a token whose
+ * folder was moved, and answers nonsense for good). */
+static gboolean
+is_in_doubt(const KeyCall *self, const GError *error)
+{
+  gboolean missing =
+      error->code == SIGNET_ERROR_NOT_FOUND || error->code == SIGNET_ERROR_TOKEN_GONE;
+  return missing && !self->looks && !self->pin && !daemon_host_lost(error) &&
+         !daemon_call_gone(self->call);
+}
+
+static void look(KeyCall *self);
+
+static gboolean
+look_or_start(gpointer user_data)
+{
+  KeyCall *self = user_data;
+  self->look_timer = 0;
+  if (self->looks < LOOKS_MAX && self->token->host->state == DAEMON_HOST_READY)
+    look(self);
+  else
+    key_call_start(self); /* waits where the host is being started anew */
+  return G_SOURCE_REMOVE;
+}
+
+/* From a list of waiters, or from inside the host's end: what follows comes later. */
+static void
+looked(gpointer user_data, const GError *error)
+{
+  KeyCall *self = user_data;
+  if (!error)
+    self->looks = LOOKS_MAX;
+  daemon_timer_set(&self->look_timer, error ? LOOK_AGAIN_MS : 0, look_or_start, self);
+}
+
+static void
+look(KeyCall *self)
+{
+  self->looks++;
+  daemon_tokens_list_then(self->token->host, looked, self);
+}
+
+/* TRUE: it is asked again. */
+static gboolean
+again(KeyCall *self, const GError *error)
+{
+  if (is_in_doubt(self, error)) {
+    daemon_count(daemon_call_daemon(self->call), "keys looked for", 1);
+    look(self);
+    return TRUE;
+  }
+  if (!may_repeat(self, error))
+    return FALSE;
+  self->repeated = TRUE;
+  daemon_count(daemon_call_daemon(self->call), "operations repeated", 1);
+  key_call_start(self);
+  return TRUE;
+}
+
 static void
 operate_answer(gpointer user_data, WireReader *body, const GError *error)
 {
@@ -86,15 +154,33 @@ operate_answer(gpointer user_data, WireReader *body, const GError *error)
   g_autoptr(GError) told = NULL;
   if (self->pin)
     daemon_login_book(self->token, self->token->identity, self->pin, error, &told);
-  if (!error) {
+  if (!error)
     reply_result(self, body);
-  } else if (may_repeat(self, error)) {
-    self->repeated = TRUE;
-    daemon_count(daemon_call_daemon(self->call), "operations repeated", 1);
-    key_call_start(self);
-  } else {
+  else if (!again(self, error))
     key_call_fail(self, told ? told : error);
-  }
+}
+
+static void
+channel_answer(gpointer user_data, const GError *error)
+{
+  KeyCall *self = user_data;
+  if (!error)
+    key_call_free(self);
+  else if (!again(self, error))
+    key_call_fail(self, error);
+}
+
+static void
+open_key_channel(KeyCall *self)
+{
+  const DaemonChannelAsk ask = { .call = self->call,
+                                 .token = self->token,
+                                 .key = self->key,
+                                 .mask = self->channel_mask,
+                                 .kind = self->kind,
+                                 .done = channel_answer,
+                                 .user_data = self };
+  daemon_channel_open(&ask);
 }
 
 static void
@@ -103,8 +189,7 @@ operate(KeyCall *self)
   WirePacker body = { 0 };
   DaemonToken *token = self->token;
   if (self->channel_mask) {
-    daemon_channel_open(self->call, token, self->key, self->channel_mask, self->kind);
-    key_call_free(self);
+    open_key_channel(self);
     return;
   }
   wire_pack_text(&body, self->key);

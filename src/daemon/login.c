@@ -262,6 +262,8 @@ check_login(Login *login, gboolean *ret_already, GError **error)
                    daemon_token_label(token));
     return FALSE;
   }
+  if (!daemon_catalogue_check_lost(daemon_token_device(token), error))
+    return FALSE;
   if (token->opened && daemon_expiry_passed(token)) {
     daemon_token_close(token);
     daemon_token_tell(token);
@@ -383,6 +385,7 @@ lock_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
   /* A host that ended has logged out; a token that is gone too. */
   gboolean out = !error || daemon_host_lost(error) || error->code == SIGNET_ERROR_TOKEN_GONE ||
                  error->code == SIGNET_ERROR_TIMEOUT;
+  lock->token->locking--;
   if (lock->done)
     lock->done(lock->user_data, out ? NULL : error);
   daemon_token_unref(lock->token);
@@ -395,6 +398,7 @@ daemon_login_lock(DaemonToken *token, DaemonDone done, gpointer user_data)
   lock->token = daemon_token_ref(token);
   lock->done = done;
   lock->user_data = user_data;
+  token->locking++;
   daemon_token_close(token);
   daemon_token_tell(token);
   daemon_token_request(token, WIRE_HOST_LOGOUT, 0, NULL, lock_answer, lock);

@@ -15,6 +15,8 @@ gboolean daemon_softhsm_is(const char *module_path);
 char *daemon_softhsm_own_config(void);                /* (nullable) the person's, readable */
 char *daemon_softhsm_embedded_config(void);           /* path; may not exist */
 char *daemon_softhsm_folder(const char *config_path); /* (nullable) its tokens folder */
-gboolean daemon_softhsm_make(GError **error);         /* configuration and folder, where missing */
+/* (nullable) the one token's folder there: its name */
+char *daemon_softhsm_token_folder(const char *tokens, const char *serial);
+gboolean daemon_softhsm_make(GError **error); /* configuration and folder, where missing */
 /* Starts the host of signet's own SoftHSM, once. NULL: there is no SoftHSM module. */
 DaemonHost *daemon_modules_soft_host(Daemon *daemon, GError **error);

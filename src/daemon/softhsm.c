@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define CONFIG_MAX (64 * 1024)
+#define UUID_DIGITS 32
+#define SERIAL_DIGITS 16
 
 gboolean
 daemon_softhsm_is(const char *module_path)
@@ -55,6 +57,39 @@ daemon_softhsm_folder(const char *config_path)
       return g_strdup(g_strstrip(parts[1]));
   }
   return NULL;
+}
+
+/* SoftHSM 2.6.1 names a token's folder by a UUID; its serial number is the last 16 digits of that. */
+static gboolean
+is_folder_of(const char *name, const char *serial)
+{
+  char digits[UUID_DIGITS + 1] = "";
+  gsize n = 0;
+  for (const char *at = name; *at; at++) {
+    if (*at == '-')
+      continue;
+    if (!g_ascii_isxdigit(*at) || n >= UUID_DIGITS)
+      return FALSE;
+    digits[n++] = *at;
+  }
+  return n == UUID_DIGITS && strlen(serial) == SERIAL_DIGITS &&
+         g_ascii_strcasecmp(digits + UUID_DIGITS - SERIAL_DIGITS, serial) == 0;
+}
+
+char *
+daemon_softhsm_token_folder(const char *tokens, const char *serial)
+{
+  g_autoptr(GDir) dir = tokens ? g_dir_open(tokens, 0, NULL) : NULL;
+  g_autofree char *found = NULL;
+  const char *name = NULL;
+  while (dir && (name = g_dir_read_name(dir))) {
+    if (!is_folder_of(name, serial))
+      continue;
+    if (found)
+      return NULL; /* which of the two is not known */
+    found = g_strdup(name);
+  }
+  return g_steal_pointer(&found);
 }
 
 gboolean

@@ -128,20 +128,39 @@ profile_file(const BaseProfile *profile)
   return access(second, R_OK) == 0 ? g_steal_pointer(&second) : g_strdup("");
 }
 
-gboolean
-daemon_spawn_host(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_fd, GError **error)
+static char **
+token_arguments(const DaemonHostSpec *spec, gboolean transfer, GError **error)
+{
+  char *program = base_path_program("signet-token", error);
+  if (!program)
+    return NULL;
+  g_autoptr(GPtrArray) words = g_ptr_array_new();
+  g_ptr_array_add(words, program);
+  if (transfer)
+    g_ptr_array_add(words, g_strdup("--transfer"));
+  if (spec) {
+    g_ptr_array_add(words, g_strdup("--module"));
+    g_ptr_array_add(words, g_strdup(spec->module));
+    g_ptr_array_add(words, g_strdup("--profile"));
+    g_ptr_array_add(words, profile_file(spec->profile));
+  }
+  g_ptr_array_add(words, NULL);
+  return (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
+}
+
+static gboolean
+spawn_token(const DaemonHostSpec *spec, gboolean transfer, pid_t *ret_pid, int *ret_fd,
+            GError **error)
 {
   int pair[2];
-  g_autofree char *program = base_path_program("signet-token", error);
-  if (!program)
+  g_auto(GStrv) argv = token_arguments(spec, transfer, error);
+  if (!argv)
     return FALSE;
-  g_autofree char *profile = profile_file(spec->profile);
-  char module_option[] = "--module";
-  char profile_option[] = "--profile";
-  char *argv[] = { program, module_option, spec->module, profile_option, profile, NULL };
   g_auto(GStrv) environment = daemon_spawn_environment();
-  environment = with_entries(environment, spec->profile->environment);
-  environment = with_entries(environment, spec->environment);
+  if (spec) {
+    environment = with_entries(environment, spec->profile->environment);
+    environment = with_entries(environment, spec->environment);
+  }
 
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     return base_error_set_errno(error, errno, "cannot make a socket pair");
@@ -158,6 +177,18 @@ daemon_spawn_host(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_fd, GErro
   }
   *ret_fd = pair[0];
   return TRUE;
+}
+
+gboolean
+daemon_spawn_host(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_fd, GError **error)
+{
+  return spawn_token(spec, FALSE, ret_pid, ret_fd, error);
+}
+
+gboolean
+daemon_spawn_transfer(const DaemonHostSpec *spec, pid_t *ret_pid, int *ret_fd, GError **error)
+{
+  return spawn_token(spec, TRUE, ret_pid, ret_fd, error);
 }
 
 typedef struct {

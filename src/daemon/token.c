@@ -10,6 +10,7 @@
 #include "daemon/pins.h"
 #include "daemon/prompt.h"
 #include "daemon/tokenload.h"
+#include "daemon/transfer.h"
 #include "wire/limits.h"
 
 #include <string.h>
@@ -33,6 +34,7 @@ daemon_token_unref(DaemonToken *token)
   wire_token_free(token->record);
   g_strfreev(token->mechanisms);
   g_free(token->identity);
+  g_free(token->folder);
   g_free(token);
 }
 
@@ -160,6 +162,14 @@ daemon_token_at(Daemon *daemon, guint host, guint32 slot)
   return NULL;
 }
 
+DaemonDevice *
+daemon_token_device(DaemonToken *token)
+{
+  const DaemonView *view = daemon_catalogue_view(token->daemon->catalogue, token->host->number,
+                                                 token->record->slot, token->record->generation);
+  return view ? view->device : NULL;
+}
+
 static DaemonToken *
 only_token(Daemon *daemon, GError **error)
 {
@@ -167,7 +177,8 @@ only_token(Daemon *daemon, GError **error)
   g_autoptr(GPtrArray) labels = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < daemon->tokens->len; i++) {
     DaemonToken *token = daemon->tokens->pdata[i];
-    if (!(token->record->flags & WIRE_TOKEN_INITIALIZED))
+    const DaemonDevice *device = daemon_token_device(token);
+    if (!(token->record->flags & WIRE_TOKEN_INITIALIZED) || (device && device->lost))
       continue;
     found = token;
     g_ptr_array_add(labels, g_strdup(daemon_token_label(token)));
@@ -188,6 +199,15 @@ only_token(Daemon *daemon, GError **error)
 
 DaemonToken *
 daemon_token_find(Daemon *daemon, const char *name, GError **error)
+{
+  g_autoptr(DaemonToken) token = daemon_token_find_any(daemon, name, error);
+  if (!token || !daemon_catalogue_check_lost(daemon_token_device(token), error))
+    return NULL;
+  return g_steal_pointer(&token);
+}
+
+DaemonToken *
+daemon_token_find_any(Daemon *daemon, const char *name, GError **error)
 {
   if (!name)
     return only_token(daemon, error);
@@ -218,6 +238,7 @@ void
 daemon_token_close(DaemonToken *token)
 {
   daemon_channels_revoke(token);
+  daemon_transfers_end(token);
   g_clear_pointer(&token->pin, base_secret_free);
   token->opened = FALSE;
   token->logged_in = FALSE;
@@ -263,6 +284,8 @@ take_record(DaemonHost *host, WireToken *record, GHashTable *seen)
 {
   DaemonToken *token = match(host, record);
   if (token && !g_hash_table_contains(seen, token)) {
+    if (token->locking)
+      record->flags &= ~(guint32)WIRE_TOKEN_LOGGED_IN;
     wire_token_free(token->record);
     token->record = record;
     token->logged_in = !token->away && (token->logged_in || (record->flags & WIRE_TOKEN_LOGGED_IN));

@@ -20,10 +20,13 @@ struct DaemonToken {
   char **mechanisms; /* (nullable) */
   char *identity;    /* the same after a restart of host or daemon */
 
+  char *folder;        /* (nullable) SoftHSM's, of this token */
+  gint64 folder_time;  /* of its last change, when its objects were asked for; microseconds */
   guint load_timer;    /* OBJECTS failed: asked again then */
   guint load_failures; /* in a row */
 
   gboolean logged_in; /* in the host that runs now */
+  guint locking;      /* LOGOUT under way: a list that was begun before still shows it unlocked */
   gboolean opened;    /* the person unlocked it, and no limit has passed since */
   BaseSecret *pin;    /* (nullable: a PIN pad) for a login after the host's restart */
   gint64 opened_at;   /* boot time, microseconds */
@@ -40,7 +43,13 @@ struct DaemonToken {
 void daemon_tokens_list(DaemonHost *host);
 /* The same, and tells when it is done. */
 void daemon_tokens_list_then(DaemonHost *host, DaemonDone done, gpointer user_data);
+/* Tells when the host, which is being started anew, has told its tokens. */
+void daemon_tokens_listed_then(DaemonHost *host, DaemonDone done, gpointer user_data);
 void daemon_tokens_list_lost(DaemonHost *host);
+/* Reads the soft tokens again to which other programs wrote, as far as is known of it without
+ * asking. FALSE: none; else `done` is called later. */
+gboolean daemon_tokens_catch_up(Daemon *daemon, void (*done)(gpointer user_data),
+                                gpointer user_data);
 /* Something that should be on a token is not: reads tokens and objects again, seldom. */
 void daemon_tokens_look_again(Daemon *daemon);
 void daemon_tokens_host_died(DaemonHost *host);

@@ -87,6 +87,7 @@ daemon_device_json(Daemon *daemon, const DaemonDevice *device)
   json_object_set_new(
       json, "soft",
       json_boolean(token ? daemon_token_soft(token) : !g_strcmp0(device->module, DAEMON_SOFT)));
+  json_object_set_new(json, "lost", json_boolean(device->lost));
   json_object_set_new(json, "user_pin",
                       pin_json(flags, (flags & WIRE_TOKEN_USER_PIN_SET) != 0,
                                token ? daemon_token_tries_left(token) : -1, FALSE));

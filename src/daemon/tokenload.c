@@ -5,9 +5,11 @@
 #include "base/log.h"
 #include "daemon/catalogue.h"
 #include "daemon/events.h"
+#include "daemon/modules.h"
 #include "wire/limits.h"
 
 #include <malloc.h>
+#include <sys/stat.h>
 
 /* A list as long as this leaves much behind in the heap. */
 #define TRIM_OBJECTS 200
@@ -109,9 +111,27 @@ load_answer(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
   load_free(load);
 }
 
+/* SoftHSM keeps each object in a file of its own, so that its token's folder tells when something
+ * came or went. 0: not known. */
+static gint64
+folder_time(DaemonToken *token)
+{
+  const char *tokens = token->host->spec.folder;
+  struct stat info;
+  if (tokens && !token->folder && (token->record->flags & WIRE_TOKEN_INITIALIZED)) {
+    g_autofree char *name = daemon_softhsm_token_folder(tokens, token->record->serial);
+    token->folder = name ? g_build_filename(tokens, name, NULL) : NULL;
+  }
+  if (!token->folder || stat(token->folder, &info) != 0)
+    return 0;
+  return (gint64)info.st_mtim.tv_sec * G_USEC_PER_SEC + info.st_mtim.tv_nsec / 1000;
+}
+
 static void
 load(DaemonToken *token, gboolean first, DaemonDone done, gpointer user_data)
 {
+  token->folder_time = folder_time(token);
+  daemon_count(token->daemon, "lists", 1);
   Load *load = g_new0(Load, 1);
   load->token = daemon_token_ref(token);
   load->taking = daemon_catalogue_take_start(token->daemon->catalogue);
@@ -289,6 +309,43 @@ daemon_tokens_list(DaemonHost *host)
                       tokens_answer, host);
 }
 
+typedef struct {
+  guint waiting;
+  void (*done)(gpointer user_data);
+  gpointer user_data;
+} CatchUp;
+
+/* What cannot be read again stays as it was known. */
+static void
+caught_up(gpointer user_data, const GError *error G_GNUC_UNUSED)
+{
+  CatchUp *self = user_data;
+  if (--self->waiting > 0)
+    return;
+  self->done(self->user_data);
+  g_free(self);
+}
+
+gboolean
+daemon_tokens_catch_up(Daemon *daemon, void (*done)(gpointer user_data), gpointer user_data)
+{
+  CatchUp *self = NULL;
+  for (guint i = 0; i < daemon->tokens->len; i++) {
+    DaemonToken *token = daemon->tokens->pdata[i];
+    gint64 changed = token->folder_time && !token->away ? folder_time(token) : 0;
+    if (!changed || changed == token->folder_time)
+      continue;
+    if (!self) {
+      self = g_new0(CatchUp, 1);
+      self->done = done;
+      self->user_data = user_data;
+    }
+    self->waiting++;
+    load(token, FALSE, caught_up, self);
+  }
+  return self != NULL;
+}
+
 void
 daemon_tokens_look_again(Daemon *daemon)
 {
@@ -309,11 +366,17 @@ daemon_tokens_look_again(Daemon *daemon)
 }
 
 void
-daemon_tokens_list_then(DaemonHost *host, DaemonDone done, gpointer user_data)
+daemon_tokens_listed_then(DaemonHost *host, DaemonDone done, gpointer user_data)
 {
   ListWaiter *waiter = g_new0(ListWaiter, 1);
   waiter->done = done;
   waiter->user_data = user_data;
   g_queue_push_tail(&host->list_waiters, waiter);
+}
+
+void
+daemon_tokens_list_then(DaemonHost *host, DaemonDone done, gpointer user_data)
+{
+  daemon_tokens_listed_then(host, done, user_data);
   daemon_tokens_list(host);
 }

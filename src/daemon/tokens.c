@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* org.signet.Token, but for Init (tokeninit.c) and modules (modules.c). */
+/* org.signet.Token: lists, unlock, lock; the rest is in files of its own (tokens.h). */
 #include "daemon/tokens.h"
 
 #include "base/error.h"
 #include "daemon/catalogue.h"
 #include "daemon/channels.h"
-#include "daemon/pins.h"
 #include "daemon/prompt.h"
 #include "daemon/tokenjson.h"
 #include "wire/limits.h"
@@ -79,8 +78,8 @@ describe(DaemonCall *call)
 }
 
 /* The token that a call names, or NULL and the call has failed. */
-static DaemonToken *
-named_token(DaemonCall *call)
+DaemonToken *
+daemon_token_named(DaemonCall *call)
 {
   g_autoptr(GError) error = NULL;
   const char *name = NULL;
@@ -116,36 +115,24 @@ reply_unlocked(DaemonCall *call, DaemonToken *token, gboolean already, const GEr
 typedef struct {
   DaemonCall *call;
   DaemonToken *token;
-  char *identity; /* whose attempt is booked (change, unblock) */
-  BaseSecret *tried;
-  BaseSecret *fresh;
-} PinCall;
+} UnlockCall;
 
-static PinCall *
-pin_call_new(DaemonCall *call, DaemonToken *token)
+static UnlockCall *
+unlock_call_new(DaemonCall *call, DaemonToken *token)
 {
-  PinCall *self = g_new0(PinCall, 1);
+  UnlockCall *self = g_new0(UnlockCall, 1);
   self->call = call;
   self->token = daemon_token_ref(token);
   return self;
 }
 
 static void
-pin_call_free(PinCall *self)
-{
-  base_secret_free(self->tried);
-  base_secret_free(self->fresh);
-  daemon_token_unref(self->token);
-  g_free(self->identity);
-  g_free(self);
-}
-
-static void
 unlock_done(gpointer user_data, gboolean already, const GError *error)
 {
-  PinCall *self = user_data;
+  UnlockCall *self = user_data;
   reply_unlocked(self->call, self->token, already, error);
-  pin_call_free(self);
+  daemon_token_unref(self->token);
+  g_free(self);
 }
 
 static void
@@ -155,13 +142,13 @@ unlock_without_pin(DaemonCall *call, DaemonToken *token)
   const json_t *interaction = json_object_get(daemon_call_parameters(call), "interaction");
   guint32 flags = token->record->flags;
   if (!daemon_token_wants_login(token) || token->opened)
-    daemon_login_try(token, NULL, FALSE, unlock_done, pin_call_new(call, token)); /* "already" */
+    daemon_login_try(token, NULL, FALSE, unlock_done, unlock_call_new(call, token)); /* "already" */
   else if ((flags & WIRE_TOKEN_USER_LOCKED) || !(flags & WIRE_TOKEN_USER_PIN_SET) ||
            (!json_is_object(interaction) && !(flags & WIRE_TOKEN_PROTECTED_PATH))) {
     daemon_login_required(token, &error);
     daemon_call_fail(call, error);
   } else if (flags & WIRE_TOKEN_PROTECTED_PATH)
-    daemon_login_try(token, NULL, FALSE, unlock_done, pin_call_new(call, token));
+    daemon_login_try(token, NULL, FALSE, unlock_done, unlock_call_new(call, token));
   else
     daemon_prompt_unlock(call, token, interaction, reply_unlocked);
 }
@@ -173,7 +160,7 @@ unlock(DaemonCall *call)
   g_autoptr(GError) error = NULL;
   g_autoptr(BaseSecret) pin = NULL;
   gboolean repeat = FALSE;
-  g_autoptr(DaemonToken) token = named_token(call);
+  g_autoptr(DaemonToken) token = daemon_token_named(call);
   if (!token)
     return;
   if (!wire_json_get_secret(parameters, "pin", TRUE, &pin, &error) ||
@@ -182,7 +169,8 @@ unlock(DaemonCall *call)
   else if (!pin)
     unlock_without_pin(call, token);
   else
-    daemon_login_try(token, g_steal_pointer(&pin), repeat, unlock_done, pin_call_new(call, token));
+    daemon_login_try(token, g_steal_pointer(&pin), repeat, unlock_done,
+                     unlock_call_new(call, token));
 }
 
 /* ---- lock ---- */
@@ -240,7 +228,7 @@ lock(DaemonCall *call)
   }
   g_autoptr(GPtrArray) tokens = daemon_token_all(daemon_call_daemon(call));
   if (name) {
-    g_autoptr(DaemonToken) token = named_token(call);
+    g_autoptr(DaemonToken) token = daemon_token_named(call);
     if (!token)
       return;
     g_ptr_array_set_size(tokens, 0);
@@ -249,130 +237,15 @@ lock(DaemonCall *call)
   lock_tokens(call, tokens);
 }
 
-/* ---- change and unblock ---- */
-
-static void
-change_done(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *error)
-{
-  PinCall *self = user_data;
-  DaemonToken *token = self->token;
-  g_autoptr(GError) told = NULL;
-  daemon_login_book(token, self->identity, self->tried, error, &told);
-  if (token->present)
-    daemon_tokens_list(token->host); /* its flags */
-  if (told) {
-    daemon_call_fail(self->call, told);
-  } else {
-    daemon_pins_was_right(token->daemon->pins, token->identity);
-    if (token->pin) {
-      base_secret_free(token->pin);
-      token->pin = g_steal_pointer(&self->fresh);
-    }
-    daemon_call_reply(self->call, NULL);
-  }
-  pin_call_free(self);
-}
-
-/* The checks that need no token first: what is wrong with the new PIN costs no try of the old. */
-static gboolean
-check_new_pin(DaemonToken *token, BaseSecret *fresh, GError **error)
-{
-  g_autoptr(GError) reason = NULL;
-  const char *nobody = "new\n"; /* a new PIN is never "known wrong" */
-  if (daemon_login_check_pin(token, nobody, fresh, TRUE, &reason))
-    return TRUE;
-  return base_error_set(error, SIGNET_ERROR_PIN_REFUSED, "the new PIN: %s", reason->message);
-}
-
-static void
-ask_change(PinCall *self, WireHostKind kind)
-{
-  WirePacker body = { 0 };
-  DaemonToken *token = self->token;
-  wire_pack_bytes(&body, base_secret_bytes(self->tried), base_secret_length(self->tried));
-  wire_pack_bytes(&body, base_secret_bytes(self->fresh), base_secret_length(self->fresh));
-  daemon_pins_attempt(token->daemon->pins, self->identity);
-  daemon_token_request(token, kind, 0, &body, change_done, self);
-}
-
-static void
-change_pin(DaemonCall *call)
-{
-  const json_t *parameters = daemon_call_parameters(call);
-  g_autoptr(GError) error = NULL;
-  g_autoptr(BaseSecret) old = NULL;
-  g_autoptr(BaseSecret) fresh = NULL;
-  const char *which = NULL;
-  g_autoptr(DaemonToken) token = named_token(call);
-  if (!token)
-    return;
-  gboolean good = wire_json_get_text(parameters, "which", FALSE, WIRE_NAME_MAX, &which, &error) &&
-                  wire_json_get_secret(parameters, "old", FALSE, &old, &error) &&
-                  wire_json_get_secret(parameters, "new", FALSE, &fresh, &error);
-  if (good && strcmp(which, "user") != 0)
-    good = base_error_set(&error, SIGNET_ERROR_UNSUPPORTED,
-                          "only the user PIN can be changed, not \"%s\"", which);
-  if (!good || !check_new_pin(token, fresh, &error) ||
-      !daemon_login_check_pin(token, token->identity, old, FALSE, &error)) {
-    daemon_call_fail(call, error);
-    return;
-  }
-  if (token->record->flags & WIRE_TOKEN_USER_LOCKED) {
-    daemon_login_required(token, &error);
-    daemon_call_fail(call, error);
-    return;
-  }
-  PinCall *self = pin_call_new(call, token);
-  self->identity = g_strdup(token->identity);
-  self->tried = g_steal_pointer(&old);
-  self->fresh = g_steal_pointer(&fresh);
-  ask_change(self, WIRE_HOST_SET_PIN);
-}
-
-/* The SO cannot log in while the user is (PKCS#11 v2.40 5.6.2), hence locked first. */
-static void
-unblock_locked(gpointer user_data, const GError *error)
-{
-  PinCall *self = user_data;
-  if (error) {
-    daemon_call_fail(self->call, error);
-    pin_call_free(self);
-    return;
-  }
-  ask_change(self, WIRE_HOST_INIT_PIN);
-}
-
-static void
-unblock(DaemonCall *call)
-{
-  const json_t *parameters = daemon_call_parameters(call);
-  g_autoptr(GError) error = NULL;
-  g_autoptr(BaseSecret) so_pin = NULL;
-  g_autoptr(BaseSecret) fresh = NULL;
-  g_autoptr(DaemonToken) token = named_token(call);
-  if (!token)
-    return;
-  g_autofree char *identity = daemon_login_so_identity(token);
-  if (!wire_json_get_secret(parameters, "so_pin", FALSE, &so_pin, &error) ||
-      !wire_json_get_secret(parameters, "new", FALSE, &fresh, &error) ||
-      !check_new_pin(token, fresh, &error) ||
-      !daemon_login_check_pin(token, identity, so_pin, FALSE, &error)) {
-    daemon_call_fail(call, error);
-    return;
-  }
-  PinCall *self = pin_call_new(call, token);
-  self->identity = g_steal_pointer(&identity);
-  self->tried = g_steal_pointer(&so_pin);
-  self->fresh = g_steal_pointer(&fresh);
-  daemon_login_lock(token, unblock_locked, self);
-}
-
 const DaemonMethod daemon_token_methods[] = {
   { "org.signet.Token.List", list, DAEMON_METHOD_SETTLED },
   { "org.signet.Token.Describe", describe, DAEMON_METHOD_SETTLED },
   { "org.signet.Token.Init", daemon_token_init, DAEMON_METHOD_SETTLED },
-  { "org.signet.Token.ChangePin", change_pin, DAEMON_METHOD_SETTLED },
-  { "org.signet.Token.Unblock", unblock, DAEMON_METHOD_SETTLED },
+  { "org.signet.Token.ChangePin", daemon_token_change_pin, DAEMON_METHOD_SETTLED },
+  { "org.signet.Token.Unblock", daemon_token_unblock, DAEMON_METHOD_SETTLED },
+  { "org.signet.Token.Erase", daemon_token_erase, DAEMON_METHOD_SETTLED },
+  { "org.signet.Token.Forget", daemon_token_forget, DAEMON_METHOD_SETTLED },
+  { "org.signet.Token.MarkLost", daemon_token_mark_lost, DAEMON_METHOD_SETTLED },
   { "org.signet.Token.Unlock", unlock, DAEMON_METHOD_SETTLED },
   { "org.signet.Token.Lock", lock, DAEMON_METHOD_SETTLED },
   { "org.signet.Token.ListModules", daemon_modules_list, DAEMON_METHOD_SETTLED },

@@ -151,3 +151,19 @@ token_find_all(Token *token, CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes
     *ret_handles = g_steal_pointer(&handles);
   return rv;
 }
+
+void
+token_template_add(TokenTemplate *template, CK_ATTRIBUTE_TYPE type, gconstpointer value,
+                   gsize length)
+{
+  g_assert(template->count < TOKEN_TEMPLATE_MAX);
+  template->rows[template->count++] = (CK_ATTRIBUTE){ type, (gpointer)(gintptr)value, length };
+}
+
+void
+token_template_add_bool(TokenTemplate *template, CK_ATTRIBUTE_TYPE type, gboolean value)
+{
+  static const CK_BBOOL yes = CK_TRUE;
+  static const CK_BBOOL no = CK_FALSE;
+  token_template_add(template, type, value ? &yes : &no, sizeof(CK_BBOOL));
+}

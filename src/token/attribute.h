@@ -2,7 +2,7 @@
 #pragma once
 
 /* Reading objects: finds and attributes, with everything that a module answers
- * checked before it is believed. */
+ * checked before it is believed. And the templates of objects to be made. */
 
 #include "token/token.h"
 
@@ -25,3 +25,15 @@ GBytes *token_attribute_bytes(Token *token, CK_SESSION_HANDLE session, CK_OBJECT
 /* All objects that fit; (element-type CK_OBJECT_HANDLE). Takes no lock: the caller holds token->objects. */
 CK_RV token_find_all(Token *token, CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes,
                      CK_ULONG count, GArray **ret_handles);
+
+#define TOKEN_TEMPLATE_MAX 24
+
+/* Values are pointed at, not copied. */
+typedef struct {
+  CK_ATTRIBUTE rows[TOKEN_TEMPLATE_MAX];
+  CK_ULONG count;
+} TokenTemplate;
+
+void token_template_add(TokenTemplate *template, CK_ATTRIBUTE_TYPE type, gconstpointer value,
+                        gsize length);
+void token_template_add_bool(TokenTemplate *template, CK_ATTRIBUTE_TYPE type, gboolean value);

@@ -114,8 +114,9 @@ misses_a_key(Token *token, const TokenListing *listing)
   return misses;
 }
 
-/* A list that lacks a key is believed when a second one, of fresh sessions, lacks it too: modules
- * leave out what another process is just writing, and hide keys when they lost a login. */
+/* A list that lacks a key is believed when a second one, of fresh sessions, lacks it too and the
+ * token itself is there before and after: modules leave out what another process is just writing,
+ * hide keys when they lost a login, and SoftHSM finds nothing on a token that was moved away. */
 static TokenListing *
 list_twice(Token *token, BaseDeadline deadline, guint *ret_epoch, GError **error)
 {
@@ -123,9 +124,12 @@ list_twice(Token *token, BaseDeadline deadline, guint *ret_epoch, GError **error
   if (!listing || !misses_a_key(token, listing))
     return g_steal_pointer(&listing);
   g_usleep(CONFIRM_AFTER_US);
-  if (!token_recover(token, CKR_GENERAL_ERROR, error))
+  if (!token_surely_there(token, error) || !token_recover(token, CKR_GENERAL_ERROR, error))
     return NULL;
-  return token_listing_get(token, deadline, ret_epoch, error);
+  g_autoptr(TokenListing) second = token_listing_get(token, deadline, ret_epoch, error);
+  if (second && misses_a_key(token, second) && !token_surely_there(token, error))
+    return NULL;
+  return g_steal_pointer(&second);
 }
 
 static TokenListing *
@@ -160,6 +164,19 @@ refresh_keys(Token *token, BaseDeadline deadline, GError **error)
   return ok;
 }
 
+/* The last word on a key that no list shows. The next one who asks for it gets a new list. */
+static gboolean
+missing(Token *token, const char *words, GError **error)
+{
+  g_mutex_lock(&token->catalogue_lock);
+  token->keys_known = FALSE;
+  g_mutex_unlock(&token->catalogue_lock);
+  if (token_needs_login(token))
+    return token_locked_error(token, error);
+  return token_surely_there(token, error) &&
+         base_error_set(error, SIGNET_ERROR_NOT_FOUND, "%s", words);
+}
+
 static gboolean
 is_good(Token *token, TokenKey *key)
 {
@@ -176,9 +193,7 @@ token_key_renew(Token *token, TokenKey *key, BaseDeadline deadline, GError **err
     return FALSE;
   if (atomic_load(&key->handle) != CK_INVALID_HANDLE)
     return TRUE;
-  if (token_needs_login(token))
-    return token_locked_error(token, error);
-  return base_error_set(error, SIGNET_ERROR_NOT_FOUND, "the key is no longer on the token");
+  return missing(token, "the key is no longer on the token", error);
 }
 
 TokenKey *
@@ -197,10 +212,7 @@ token_key_find(Token *token, const char *name, BaseDeadline deadline, GError **e
   }
   g_autoptr(TokenKey) found = key;
   if (!found) {
-    if (token_needs_login(token))
-      token_locked_error(token, error);
-    else
-      base_error_set(error, SIGNET_ERROR_NOT_FOUND, "the key is not on the token");
+    missing(token, "the key is not on the token", error);
     return NULL;
   }
   return token_key_renew(token, found, deadline, error) ? g_steal_pointer(&found) : NULL;
@@ -304,6 +316,9 @@ token_catalogue(Token *token, BaseDeadline deadline, GError **error)
 {
   g_mutex_lock(&token->catalogue_lock);
   g_autoptr(TokenListing) listing = enumerate_locked(token, deadline, error);
+  /* signetd takes this for all there is; a token that is away has nothing. */
+  gboolean sure = listing && token_surely_there(token, error);
+  token->keys_known = token->keys_known && sure;
   g_mutex_unlock(&token->catalogue_lock);
-  return listing ? objects_of(token, listing) : NULL;
+  return sure ? objects_of(token, listing) : NULL;
 }

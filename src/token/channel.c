@@ -159,6 +159,16 @@ wipe_result(Channel *channel, const WireOperation *operation, gsize length)
     base_wipe(channel->out + WIRE_HEADER_SIZE, length);
 }
 
+/* Key or token is not there any more, as far as this process can tell. Only signetd can look at the
+ * folder of a SoftHSM and start this process anew, so the channel ends without an answer: a client
+ * that asks for the next one is told what came of it. */
+static gboolean
+is_in_doubt(const GError *error)
+{
+  return g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND) ||
+         g_error_matches(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+}
+
 static gboolean
 answer(Channel *channel, const WireHeader *header, const WireOperation *operation)
 {
@@ -169,7 +179,7 @@ answer(Channel *channel, const WireHeader *header, const WireOperation *operatio
   atomic_fetch_add_explicit(&channel->used, 1, memory_order_relaxed);
   if (!ok) {
     atomic_fetch_add_explicit(&channel->failed, 1, memory_order_relaxed);
-    return send_error(channel, header->serial, error);
+    return !is_in_doubt(error) && send_error(channel, header->serial, error);
   }
   WireHeader reply = { (guint32)length, header->serial, WIRE_OK, 0 };
   wire_header_pack(&reply, channel->out);

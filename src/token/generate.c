@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define SHA1_LENGTH 20
-#define TEMPLATE_MAX 16
 
 typedef struct {
   Token *token;
@@ -22,77 +21,56 @@ typedef struct {
   CK_OBJECT_HANDLE private;
 } Making;
 
-typedef struct {
-  CK_ATTRIBUTE rows[TEMPLATE_MAX];
-  CK_ULONG count;
-} Template;
-
-static CK_BBOOL yes = CK_TRUE;
-static CK_BBOOL no = CK_FALSE;
-
 static void
-add(Template *template, CK_ATTRIBUTE_TYPE type, gconstpointer value, gsize length)
+add_names(TokenTemplate *template, const Making *making)
 {
-  g_assert(template->count < TEMPLATE_MAX);
-  template->rows[template->count++] = (CK_ATTRIBUTE){ type, (gpointer)(gintptr)value, length };
-}
-
-static void
-add_bool(Template *template, CK_ATTRIBUTE_TYPE type, gboolean value)
-{
-  add(template, type, value ? &yes : &no, sizeof(CK_BBOOL));
-}
-
-static void
-add_names(Template *template, const Making *making)
-{
-  add(template, CKA_ID, making->id, making->id_length);
-  add(template, CKA_LABEL, making->ask->label, strlen(making->ask->label));
+  token_template_add(template, CKA_ID, making->id, making->id_length);
+  token_template_add(template, CKA_LABEL, making->ask->label, strlen(making->ask->label));
 }
 
 /* Not private: the catalogue is to be readable without a PIN. */
 static void
-fill_public(Template *template, const Making *making, const CK_ULONG *bits, const guint8 *params,
-            gsize params_length)
+fill_public(TokenTemplate *template, const Making *making, const CK_ULONG *bits,
+            const guint8 *params, gsize params_length)
 {
   static const guint8 f4[] = { 0x01, 0x00, 0x01 };
   guint32 flags = making->ask->flags;
 
-  add_bool(template, CKA_TOKEN, TRUE);
-  add_bool(template, CKA_PRIVATE, FALSE);
+  token_template_add_bool(template, CKA_TOKEN, TRUE);
+  token_template_add_bool(template, CKA_PRIVATE, FALSE);
   add_names(template, making);
-  add_bool(template, CKA_VERIFY, (flags & WIRE_KEY_SIGN) != 0);
+  token_template_add_bool(template, CKA_VERIFY, (flags & WIRE_KEY_SIGN) != 0);
   if (making->kind == BASE_KEY_RSA) {
-    add(template, CKA_MODULUS_BITS, bits, sizeof *bits);
-    add(template, CKA_PUBLIC_EXPONENT, f4, sizeof f4);
-    add_bool(template, CKA_ENCRYPT, (flags & WIRE_KEY_DECRYPT) != 0);
-    add_bool(template, CKA_WRAP, (flags & WIRE_KEY_DECRYPT) != 0);
+    token_template_add(template, CKA_MODULUS_BITS, bits, sizeof *bits);
+    token_template_add(template, CKA_PUBLIC_EXPONENT, f4, sizeof f4);
+    token_template_add_bool(template, CKA_ENCRYPT, (flags & WIRE_KEY_DECRYPT) != 0);
+    token_template_add_bool(template, CKA_WRAP, (flags & WIRE_KEY_DECRYPT) != 0);
   } else {
-    add(template, CKA_EC_PARAMS, params, params_length);
+    token_template_add(template, CKA_EC_PARAMS, params, params_length);
     if (making->kind != BASE_KEY_ED25519)
-      add_bool(template, CKA_DERIVE, (flags & WIRE_KEY_DERIVE) != 0);
+      token_template_add_bool(template, CKA_DERIVE, (flags & WIRE_KEY_DERIVE) != 0);
   }
 }
 
 static void
-fill_private(Template *template, const Making *making)
+fill_private(TokenTemplate *template, const Making *making)
 {
   guint32 flags = making->ask->flags;
 
-  add_bool(template, CKA_TOKEN, TRUE);
-  add_bool(template, CKA_PRIVATE, TRUE);
-  add_bool(template, CKA_SENSITIVE, TRUE);
-  add_bool(template, CKA_EXTRACTABLE, (flags & WIRE_KEY_EXTRACTABLE) != 0);
+  token_template_add_bool(template, CKA_TOKEN, TRUE);
+  token_template_add_bool(template, CKA_PRIVATE, TRUE);
+  token_template_add_bool(template, CKA_SENSITIVE, TRUE);
+  token_template_add_bool(template, CKA_EXTRACTABLE, (flags & WIRE_KEY_EXTRACTABLE) != 0);
   add_names(template, making);
-  add_bool(template, CKA_SIGN, (flags & WIRE_KEY_SIGN) != 0);
+  token_template_add_bool(template, CKA_SIGN, (flags & WIRE_KEY_SIGN) != 0);
   if (making->kind == BASE_KEY_RSA) {
-    add_bool(template, CKA_DECRYPT, (flags & WIRE_KEY_DECRYPT) != 0);
-    add_bool(template, CKA_UNWRAP, (flags & WIRE_KEY_DECRYPT) != 0);
+    token_template_add_bool(template, CKA_DECRYPT, (flags & WIRE_KEY_DECRYPT) != 0);
+    token_template_add_bool(template, CKA_UNWRAP, (flags & WIRE_KEY_DECRYPT) != 0);
   } else if (making->kind != BASE_KEY_ED25519) {
-    add_bool(template, CKA_DERIVE, (flags & WIRE_KEY_DERIVE) != 0);
+    token_template_add_bool(template, CKA_DERIVE, (flags & WIRE_KEY_DERIVE) != 0);
   }
   if (flags & WIRE_KEY_ALWAYS_AUTH)
-    add_bool(template, CKA_ALWAYS_AUTHENTICATE, TRUE);
+    token_template_add_bool(template, CKA_ALWAYS_AUTHENTICATE, TRUE);
 }
 
 static CK_RV
@@ -100,8 +78,8 @@ make_pair(Making *making, const guint8 *params, gsize params_length)
 {
   CK_ULONG bits = (CK_ULONG)making->bits;
   CK_MECHANISM mechanism = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
-  Template public = { .count = 0 };
-  Template private = { .count = 0 };
+  TokenTemplate public = { .count = 0 };
+  TokenTemplate private = { .count = 0 };
 
   if (making->kind == BASE_KEY_RSA)
     mechanism.mechanism = CKM_RSA_PKCS_KEY_PAIR_GEN;

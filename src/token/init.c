@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "token/token.h"
+#include "token/attribute.h"
 
 #include <string.h>
 
@@ -116,4 +116,72 @@ token_init(TokenModule *module, const TokenInit *ask, BaseDeadline deadline, GEr
   if (!token_init_pin(token, ask->so, ask->pin, deadline, error))
     return NULL;
   return g_steal_pointer(&token);
+}
+
+/* ---- erasing ---- */
+
+#define ERASE_TRIES 3
+#define ERASE_AGAIN_US 50000
+
+static guint32
+count_objects(Token *token, BaseDeadline deadline)
+{
+  CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+  g_autoptr(GArray) handles = NULL;
+
+  if (!token_session_borrow(token, deadline, &session, NULL))
+    return 0;
+  g_rw_lock_reader_lock(&token->objects);
+  CK_RV rv = token_find_all(token, session, NULL, 0, &handles);
+  g_rw_lock_reader_unlock(&token->objects);
+  token_session_drop(token, session);
+  return rv == CKR_OK ? handles->len : 0;
+}
+
+/* PKCS#11 v2.40 5.5.7: no session may be open, neither the pool's nor the one that holds a login. The
+ * SO PIN is known to be right by now, so that another try puts none at risk. */
+static CK_RV
+wipe(Token *token, BaseSecret *so, BaseDeadline deadline)
+{
+  TokenModule *module = token->module;
+  CK_RV rv = CKR_GENERAL_ERROR;
+  gsize length = base_secret_length(so); /* 0: typed on the reader */
+
+  for (int tries = 0; tries < ERASE_TRIES; tries++) {
+    if (tries)
+      g_usleep(ERASE_AGAIN_US);
+    token_logout(token, deadline, NULL);
+    token_session_flush(token);
+    g_rw_lock_reader_lock(&module->slots_lock);
+    rv = module->f->C_InitToken(token->slot, length ? base_secret_bytes(so) : NULL, length,
+                                token->info.label);
+    g_rw_lock_reader_unlock(&module->slots_lock);
+    if (rv != CKR_SESSION_EXISTS && rv != CKR_GENERAL_ERROR)
+      break;
+  }
+  return rv;
+}
+
+gboolean
+token_erase(Token *token, BaseSecret *so, BaseDeadline deadline, guint32 *ret_count, GError **error)
+{
+  TokenModule *module = token->module;
+  g_autofree char *label = token_label(token);
+
+  if (!is_initialised(token))
+    return base_error_set(error, SIGNET_ERROR_USAGE, "the token in this slot is blank already");
+  guint32 count = count_objects(token, deadline);
+  /* Some modules erase for whoever asks. */
+  if (!token_login(token, TRUE, so, deadline, error) ||
+      !token_session_exclusive(token, deadline, error))
+    return FALSE;
+  CK_RV rv = wipe(token, so, deadline);
+  token_session_release(token);
+  if (rv != CKR_OK)
+    return token_rv_set(error, rv, "the token \"%s\" was not erased", label);
+  token_lose(token); /* what is asked of its former contents finds nothing */
+  if (!token_slots_poll(module, error))
+    return FALSE;
+  *ret_count = count;
+  return TRUE;
 }

@@ -256,14 +256,17 @@ token_listing_read_key(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
                        CK_OBJECT_HANDLE private, TokenListing **ret_listing)
 {
   g_autoptr(TokenListing) listing = listing_new();
-  CK_RV rv = read_object(token, session, public, listing);
+  gboolean alone = public == CK_INVALID_HANDLE;
+  CK_RV rv = alone ? CKR_OK : read_object(token, session, public, listing);
 
   if (rv == CKR_OK)
     rv = read_object(token, session, private, listing);
-  if (rv == CKR_OK && (!listing->publics->len || !listing->privates->len))
+  if (rv == CKR_OK && ((!alone && !listing->publics->len) || !listing->privates->len))
     rv = CKR_FUNCTION_FAILED;
-  if (rv != CKR_OK)
+  if (rv != CKR_OK || alone) {
+    *ret_listing = rv == CKR_OK ? g_steal_pointer(&listing) : NULL;
     return rv;
+  }
   TokenEntry *entry = listing->privates->pdata[0];
   TokenEntry *other = listing->publics->pdata[0];
   if (!entry->spki && other->spki)

@@ -28,7 +28,8 @@ typedef struct {
 CK_RV token_listing_read(Token *token, CK_SESSION_HANDLE session, TokenListing **ret_listing);
 /* Gives private EC keys their public key: by id, certificate, own attributes, label. */
 void token_listing_pair(Token *token, CK_SESSION_HANDLE session, TokenListing *listing);
-/* One pair that was just made: the private key in `privates`, paired with the public one. */
+/* One pair that was just made: the private key in `privates`, paired with the public one, where
+ * there is one (CK_INVALID_HANDLE). */
 CK_RV token_listing_read_key(Token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE public,
                              CK_OBJECT_HANDLE private, TokenListing **ret_listing);
 void token_listing_free(TokenListing *listing);

@@ -56,18 +56,38 @@ token_check_pin(const CK_TOKEN_INFO *info, BaseSecret *pin, GError **error)
                         MAX(min, 1), max);
 }
 
-/* The error of a PIN that was tried, with what the flags tell about the tries left. */
+static void
+set_pin_error(GError **error, gboolean so, CK_RV rv, const char *what, const char *label)
+{
+  if (!so)
+    token_rv_set(error, rv, "%s \"%s\"", what, label);
+  else if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED)
+    base_error_set(error,
+                   rv == CKR_PIN_LOCKED ? SIGNET_ERROR_PIN_BLOCKED : SIGNET_ERROR_PIN_INCORRECT,
+                   "%s \"%s\" with the SO PIN: it is %s (%s)", what, label,
+                   rv == CKR_PIN_LOCKED ? "blocked" : "wrong", token_rv_name(rv));
+  else
+    token_rv_set(error, rv, "%s \"%s\" with the SO PIN", what, label);
+}
+
+/* The error of a PIN that was tried, with what the flags tell about the tries left. A token that is
+ * being pulled out may say anything; whether it saw the PIN is not known then, and it counts as a try. */
 static gboolean
 pin_failed(Token *token, gboolean so, CK_RV rv, const char *what, GError **error)
 {
   g_autoptr(GError) made = NULL;
+  g_autoptr(GError) away = NULL;
   g_autofree char *label = token_label(token);
 
   token_refresh(token);
   CK_TOKEN_INFO info = token_info(token);
   gboolean blocked = (info.flags & (so ? CKF_SO_PIN_LOCKED : CKF_USER_PIN_LOCKED)) != 0;
   gboolean last = (info.flags & (so ? CKF_SO_PIN_FINAL_TRY : CKF_USER_PIN_FINAL_TRY)) != 0;
-  token_rv_set(&made, rv, "%s \"%s\"", what, label);
+  set_pin_error(&made, so, rv, what, label);
+  if (made->code == SIGNET_ERROR_FAILED && !token_surely_there(token, &away)) {
+    g_clear_error(&made);
+    made = g_steal_pointer(&away);
+  }
   if (made->code == SIGNET_ERROR_PIN_INCORRECT && (blocked || last))
     base_error_details(made)->tries_left = blocked ? 0 : 1;
   base_error_details(made)->token = g_steal_pointer(&label);
@@ -147,10 +167,35 @@ login_user(Token *token, BaseSecret *pin, GError **error)
   return TRUE;
 }
 
-/* Runs `work` (may be NULL) in a session where the SO is logged in. The token is the SO's
- * alone meanwhile: a login is for all sessions of a process (PKCS#11 v2.40 5.6.6). */
+/* What is done while the SO is logged in. */
+typedef CK_RV (*SoWork)(Token *token, CK_SESSION_HANDLE session, BaseSecret *so, BaseSecret *new);
+
+static CK_RV
+check_only(Token *token G_GNUC_UNUSED, CK_SESSION_HANDLE session G_GNUC_UNUSED,
+           BaseSecret *so G_GNUC_UNUSED, BaseSecret *new G_GNUC_UNUSED)
+{
+  return CKR_OK;
+}
+
+static CK_RV
+set_user_pin(Token *token, CK_SESSION_HANDLE session, BaseSecret *so G_GNUC_UNUSED, BaseSecret *new)
+{
+  return token->module->f->C_InitPIN(session, pin_bytes(new), base_secret_length(new));
+}
+
+/* PKCS#11 v2.40 5.5.9: C_SetPIN changes the PIN of whoever is logged in. */
+static CK_RV
+set_so_pin(Token *token, CK_SESSION_HANDLE session, BaseSecret *so, BaseSecret *new)
+{
+  return token->module->f->C_SetPIN(session, pin_bytes(so), base_secret_length(so), pin_bytes(new),
+                                    base_secret_length(new));
+}
+
+/* Runs `work` in a session where the SO is logged in. The token is the SO's alone meanwhile: a
+ * login is for all sessions of a process (PKCS#11 v2.40 5.6.6). */
 static gboolean
-as_so(Token *token, BaseSecret *so, BaseSecret *new_pin, BaseDeadline deadline, GError **error)
+as_so(Token *token, BaseSecret *so, SoWork work, BaseSecret *new, BaseDeadline deadline,
+      GError **error)
 {
   CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
   CK_FUNCTION_LIST *f = token->module->f;
@@ -162,9 +207,9 @@ as_so(Token *token, BaseSecret *so, BaseSecret *new_pin, BaseDeadline deadline, 
   gboolean ok = open_for_pin(token, &session, error);
   if (ok) {
     CK_RV rv = f->C_Login(session, CKU_SO, pin_bytes(so), base_secret_length(so));
-    ok = rv == CKR_OK || pin_failed(token, TRUE, rv, "the SO PIN of the token", error);
-    if (ok && new_pin) {
-      rv = f->C_InitPIN(session, pin_bytes(new_pin), base_secret_length(new_pin));
+    ok = rv == CKR_OK || pin_failed(token, TRUE, rv, "cannot log in to the token", error);
+    if (ok) {
+      rv = work(token, session, so, new);
       ok = rv == CKR_OK || token_rv_set(error, rv, "the new PIN was not set");
     }
     f->C_Logout(session);
@@ -185,7 +230,8 @@ token_login(Token *token, gboolean so, BaseSecret *pin, BaseDeadline deadline, G
   if (!token_check_pin(&info, pin, error))
     return FALSE;
   g_mutex_lock(&token->login_lock);
-  gboolean ok = so ? as_so(token, pin, NULL, deadline, error) : login_user(token, pin, error);
+  gboolean ok =
+      so ? as_so(token, pin, check_only, NULL, deadline, error) : login_user(token, pin, error);
   g_mutex_unlock(&token->login_lock);
   return ok;
 }
@@ -260,7 +306,23 @@ token_init_pin(Token *token, BaseSecret *so, BaseSecret *pin, BaseDeadline deadl
   if (!token_check_pin(&info, so, error) || !token_check_pin(&info, pin, error))
     return FALSE;
   g_mutex_lock(&token->login_lock);
-  gboolean ok = as_so(token, so, pin, deadline, error);
+  gboolean ok = as_so(token, so, set_user_pin, pin, deadline, error);
+  g_mutex_unlock(&token->login_lock);
+  if (ok)
+    tell_changed(token);
+  return ok;
+}
+
+gboolean
+token_set_so_pin(Token *token, BaseSecret *old, BaseSecret *new, BaseDeadline deadline,
+                 GError **error)
+{
+  CK_TOKEN_INFO info = token_info(token);
+
+  if (!token_check_pin(&info, old, error) || !token_check_pin(&info, new, error))
+    return FALSE;
+  g_mutex_lock(&token->login_lock);
+  gboolean ok = as_so(token, old, set_so_pin, new, deadline, error);
   g_mutex_unlock(&token->login_lock);
   if (ok)
     tell_changed(token);

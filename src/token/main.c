@@ -2,6 +2,8 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "token/host.h"
+#include "token/roots.h"
+#include "token/transfer.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -10,13 +12,18 @@
 
 #define EXIT_USAGE 2
 
-/* signet-token --module PATH --profile FILE-or-empty [--fd N] [--slot-serial S]
- * For signetd's use. */
+/* For signetd's use:
+ *   signet-token --module PATH --profile FILE-or-empty [--fd N] [--slot-serial S]
+ *   signet-token --transfer [--module PATH --profile FILE-or-empty] [--fd N] [--slot-serial S]
+ * For the trust engine's:
+ *   signet-token --mail-roots PATH */
 
 typedef struct {
   char *module;
   char *profile;
   char *serial;
+  char *roots;
+  gboolean transfer;
   int fd;
 } Arguments;
 
@@ -28,6 +35,9 @@ parse(int argc, char **argv, Arguments *arguments, GError **error)
     { "profile", 0, 0, G_OPTION_ARG_FILENAME, &arguments->profile, "its profile", "FILE" },
     { "fd", 0, 0, G_OPTION_ARG_INT, &arguments->fd, "the broker's channel (3)", "N" },
     { "slot-serial", 0, 0, G_OPTION_ARG_STRING, &arguments->serial, "only this token", "S" },
+    { "transfer", 0, 0, G_OPTION_ARG_NONE, &arguments->transfer, "opens files with keys", NULL },
+    { "mail-roots", 0, 0, G_OPTION_ARG_FILENAME, &arguments->roots,
+      "writes the CAs that this module trusts for e-mail", "PATH" },
     { 0 },
   };
   GOptionContext *context = g_option_context_new("- serves one PKCS#11 module to signetd");
@@ -36,7 +46,7 @@ parse(int argc, char **argv, Arguments *arguments, GError **error)
   g_option_context_free(context);
   if (!ok)
     return FALSE;
-  if (!arguments->module || argc > 1)
+  if (argc > 1 || !(arguments->module || arguments->transfer || arguments->roots))
     return base_error_set(error, SIGNET_ERROR_USAGE,
                           "signet-token is started by signetd; it needs --module PATH");
   return TRUE;
@@ -73,27 +83,42 @@ set_environment(char **environment)
   }
 }
 
+static void run_host(const Arguments *arguments, BaseProfile *profile) G_GNUC_NORETURN;
+
+static void
+run_host(const Arguments *arguments, BaseProfile *profile)
+{
+  TokenHost *host = g_new0(TokenHost, 1); /* lives as long as the process */
+  host->profile = profile;
+  host->module_path = arguments->module;
+  host->only_serial = arguments->serial;
+  token_host_run(host, arguments->fd);
+}
+
 int
 main(int argc, char **argv)
 {
   g_autoptr(GError) error = NULL;
   Arguments arguments = { .fd = 3 };
-  TokenHost *host = g_new0(TokenHost, 1); /* lives as long as the process */
 
   base_secret_start();
   base_log_start("signet-token");
   signal(SIGPIPE, SIG_IGN);
-  if (!parse(argc, argv, &arguments, &error) || !is_socket(arguments.fd, &error)) {
+  gboolean parsed = parse(argc, argv, &arguments, &error);
+  if (parsed && arguments.roots)
+    token_roots_run(arguments.roots);
+  if (!parsed || !is_socket(arguments.fd, &error)) {
     base_log("%s", error->message);
     return EXIT_USAGE;
   }
-  host->profile = load_profile(&arguments, &error);
-  if (!host->profile) {
+  BaseProfile *profile = arguments.module ? load_profile(&arguments, &error) : NULL;
+  if (arguments.module && !profile) {
     base_log("%s", error->message);
     return EXIT_USAGE;
   }
-  set_environment(host->profile->environment);
-  host->module_path = arguments.module;
-  host->only_serial = arguments.serial;
-  token_host_run(host, arguments.fd);
+  set_environment(profile ? profile->environment : NULL);
+  if (!arguments.transfer)
+    run_host(&arguments, profile);
+  TokenTransferStart start = { arguments.module, arguments.serial, profile, arguments.fd };
+  token_transfer_run(&start);
 }

@@ -65,11 +65,15 @@ static gboolean
 initialise(CK_FUNCTION_LIST *f, const char *path, const char *init, GError **error)
 {
   g_autofree char *reserved = g_strdup(init);
-  CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK, .pReserved = reserved };
-  CK_RV rv = f->C_Initialize(&args);
+  /* NSS takes pReserved for a text of parameters, and then wants a NULL behind it. */
+  struct {
+    CK_C_INITIALIZE_ARGS args;
+    gpointer nothing;
+  } start = { { .flags = CKF_OS_LOCKING_OK, .pReserved = reserved }, NULL };
+  CK_RV rv = f->C_Initialize(&start.args);
   for (int tries = 1; rv == CKR_GENERAL_ERROR && tries < START_TRIES; tries++) {
     g_usleep(START_AGAIN_US);
-    rv = f->C_Initialize(&args);
+    rv = f->C_Initialize(&start.args);
   }
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
     token_rv_set(error, rv, "the PKCS#11 module %s does not start", path);

@@ -113,11 +113,15 @@ run_verb(TokenRun *run)
   return CKR_ARGUMENTS_BAD;
 }
 
+/* A token that is taken away in the middle of it fails in many ways (SoftHSM: the key may not sign,
+ * is of another kind, …). What a tried PIN or a ciphertext came to stands, whatever the token does. */
 static gboolean
 failed(const TokenOperate *ask, const TokenRun *run, CK_RV rv, GError **error)
 {
   if (run->pin_tried)
     token_refresh(ask->token);
+  else if (rv != CKR_ENCRYPTED_DATA_INVALID && !token_surely_there(ask->token, error))
+    return FALSE;
   g_autofree char *label = token_label(ask->token);
   return token_rv_set(error, rv, "cannot %s with the key on \"%s\"",
                       wire_verb_name(ask->operation->verb), label);

@@ -304,6 +304,43 @@ abilities(TokenJob *job, WireReader *in, WirePacker *out, GError **error)
   return TRUE;
 }
 
+static gboolean
+seal_key(TokenJob *job, WireReader *in, WirePacker *out, GError **error)
+{
+  g_autofree char *key = wire_read_text(in, KEY_NAME_MAX);
+  gboolean changed = FALSE;
+
+  if (!wire_reader_done(in, "the request", error) ||
+      !token_seal(job->token, key, job->deadline, &changed, error))
+    return FALSE;
+  wire_pack_u8(out, changed != FALSE);
+  return TRUE;
+}
+
+static gboolean
+set_so_pin(TokenJob *job, WireReader *in, WirePacker *out, GError **error)
+{
+  g_autoptr(BaseSecret) old = read_secret(in);
+  g_autoptr(BaseSecret) new = read_secret(in);
+
+  (void)out;
+  return wire_reader_done(in, "the PIN change", error) &&
+         token_set_so_pin(job->token, old, new, job->deadline, error);
+}
+
+static gboolean
+erase(TokenJob *job, WireReader *in, WirePacker *out, GError **error)
+{
+  g_autoptr(BaseSecret) so = read_secret(in);
+  guint32 count = 0;
+
+  if (!wire_reader_done(in, "the request", error) ||
+      !token_erase(job->token, so, job->deadline, &count, error))
+    return FALSE;
+  wire_pack_u32(out, count);
+  return TRUE;
+}
+
 enum { NO_MODULE, MODULE, TOKEN };
 enum { OPERATION, PERSON, GENERATION, START };
 
@@ -327,6 +364,9 @@ static const struct {
   { WIRE_HOST_REMOVE, TOKEN, OPERATION, remove_objects },
   { WIRE_HOST_OPEN_CHANNEL, TOKEN, OPERATION, open_channel },
   { WIRE_HOST_ABILITIES, TOKEN, OPERATION, abilities },
+  { WIRE_HOST_SEAL_KEY, TOKEN, OPERATION, seal_key },
+  { WIRE_HOST_SET_SO_PIN, TOKEN, PERSON, set_so_pin },
+  { WIRE_HOST_ERASE, TOKEN, PERSON, erase },
 };
 
 static gssize

@@ -330,9 +330,9 @@ token_lose(Token *token)
     module->events->changed(module->events_data);
 }
 
-/* TRUE as long as nothing says clearly, and more than once, that it is gone. */
-gboolean
-token_still_there(Token *token)
+/* CKR_OK for this token, the code of the last of a few looks otherwise. */
+static CK_RV
+look_for(Token *token)
 {
   CK_TOKEN_INFO info;
   CK_RV rv = CKR_OK;
@@ -341,14 +341,36 @@ token_still_there(Token *token)
       g_usleep(ASK_AGAIN_US);
     rv = ask_slot(token->module, token->slot, &info);
     if (rv == CKR_OK && same_token(&info, &token->info))
-      return TRUE;
+      return CKR_OK;
     if (rv == CKR_SLOT_ID_INVALID)
       break;
   }
-  if (rv != CKR_OK && !says_removed(rv))
+  return rv == CKR_OK ? CKR_TOKEN_NOT_RECOGNIZED : rv; /* another one is in the slot */
+}
+
+/* TRUE as long as nothing says clearly, and more than once, that it is gone. */
+gboolean
+token_still_there(Token *token)
+{
+  if (!says_removed(look_for(token)))
     return TRUE;
   token_lose(token);
   return FALSE;
+}
+
+gboolean
+token_surely_there(Token *token, GError **error)
+{
+  CK_RV rv = look_for(token);
+  if (rv == CKR_OK && !atomic_load(&token->gone))
+    return TRUE;
+  g_autofree char *label = token_label(token);
+  if (rv != CKR_OK && !says_removed(rv))
+    return base_error_set(error, SIGNET_ERROR_TOKEN_GONE,
+                          "the token \"%s\" does not answer; it may have been removed (%s)", label,
+                          token_rv_name(rv));
+  token_lose(token);
+  return base_error_set(error, SIGNET_ERROR_TOKEN_GONE, "the token \"%s\" was removed", label);
 }
 
 void

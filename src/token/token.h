@@ -3,6 +3,9 @@
 
 /* PKCS#11: tokens, sessions, objects, operations; the host program signet-token.
  *
+ * This is about the host; the same program also opens files with keys (transfer.h) and lists the
+ * CAs that a module trusts (roots.h), in processes of their own.
+ *
  * One process, one module, one configuration. Everything that calls the module
  * is here, so that a module that hangs, crashes or lies takes this process with
  * it and nothing else: the broker starts another.
@@ -154,6 +157,9 @@ void token_refresh(Token *token);
 void token_lose(Token *token);
 /* FALSE when the token is clearly no longer in the slot; it is lost then. */
 gboolean token_still_there(Token *token);
+/* TRUE only when it answers, and as itself: what is asked before "not there" is said of a key.
+ * SoftHSM shows a token whose folder was moved away as one that has no objects. Else TOKEN_GONE. */
+gboolean token_surely_there(Token *token, GError **error);
 Token *token_ref(Token *token);
 void token_unref(Token *token);
 char *token_label(Token *token);
@@ -187,6 +193,9 @@ gboolean token_set_pin(Token *token, BaseSecret *old, BaseSecret *new, BaseDeadl
                        GError **error);
 gboolean token_init_pin(Token *token, BaseSecret *so, BaseSecret *pin, BaseDeadline deadline,
                         GError **error);
+/* Of the SO; checked by a login first. */
+gboolean token_set_so_pin(Token *token, BaseSecret *old, BaseSecret *new, BaseDeadline deadline,
+                          GError **error);
 /* Length against what the token says, before a try is spent. */
 gboolean token_check_pin(const CK_TOKEN_INFO *info, BaseSecret *pin, GError **error);
 gboolean token_locked_error(Token *token, GError **error); /* PIN_REQUIRED; FALSE */
@@ -201,8 +210,11 @@ typedef struct {
   BaseSecret *pin;
 } TokenInit;
 
-Token *token_init(TokenModule *module, const TokenInit *init, BaseDeadline deadline,
-                  GError **error);
+Token *token_init(TokenModule *module, const TokenInit *ask, BaseDeadline deadline, GError **error);
+/* Destroys everything on it, and keeps its label. `token` is lost then: what is in its slot has
+ * another generation. *ret_count: the objects that could be seen. */
+gboolean token_erase(Token *token, BaseSecret *so, BaseDeadline deadline, guint32 *ret_count,
+                     GError **error);
 
 /* ---- catalogue.c ---- */
 
@@ -240,7 +252,7 @@ typedef struct {
   guint32 flags;
 } TokenGenerate;
 
-WireObject *token_generate(Token *token, const TokenGenerate *generate, BaseDeadline deadline,
+WireObject *token_generate(Token *token, const TokenGenerate *ask, BaseDeadline deadline,
                            GError **error);
 
 typedef struct {
@@ -258,6 +270,12 @@ gboolean token_remove(Token *token, const char *key, const char *fingerprint, Ba
 
 gboolean token_abilities(Token *token, GPtrArray *ret_names, guint32 *ret_abilities,
                          GError **error);
+
+/* ---- seal.c ---- */
+
+/* The key can be wrapped no more, for ever; *ret_changed FALSE: it could not be before. */
+gboolean token_seal(Token *token, const char *name, BaseDeadline deadline, gboolean *ret_changed,
+                    GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Token, token_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TokenKey, token_key_unref)

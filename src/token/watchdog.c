@@ -50,7 +50,7 @@ run(gpointer data)
     g_usleep(LOOK_EVERY_US);
     if (!look(g_get_monotonic_time()))
       continue;
-    base_log("a call into the PKCS#11 module passed its deadline; this host ends");
+    base_log("what was asked, or the PKCS#11 module, passed its deadline; this process ends");
     _exit(TOKEN_EXIT_DEADLINE);
   }
   return NULL;

@@ -20,7 +20,8 @@ stack_free(STACK_OF(X509) * stack)
   sk_X509_pop_free(stack, X509_free);
 }
 
-static STACK_OF(X509) * stack_of(GPtrArray *certs)
+TrustStack *
+trust_chain_stack(GPtrArray *certs)
 {
   STACK_OF(X509) *stack = sk_X509_new_null();
   for (guint i = 0; certs && i < certs->len && i < INTERMEDIATES_MAX; i++) {
@@ -70,8 +71,8 @@ names_of(X509 *x509)
 }
 
 /* Which link is missing, and what of it, in one sentence. */
-static char *
-reason_of(X509_STORE_CTX *context)
+char *
+trust_chain_reason(X509_STORE_CTX *context)
 {
   int code = X509_STORE_CTX_get_error(context);
   gboolean own = X509_STORE_CTX_get_error_depth(context) == 0;
@@ -127,9 +128,9 @@ root_of(const TrustStore *store, X509_STORE_CTX *context)
   return g_strdup_printf("%s (%s)", root->subject, origin ? origin : "?");
 }
 
-static gboolean
-prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted,
-        gint64 when)
+gboolean
+trust_chain_prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509,
+                    STACK_OF(X509) * untrusted, gint64 when)
 {
   if (!X509_STORE_CTX_init(context, store->store, x509, untrusted) ||
       !X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SMIME_SIGN))
@@ -143,24 +144,104 @@ prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509, STACK_OF(X
   return TRUE;
 }
 
+char *
+trust_chain_too_late(const TrustStore *store, const BaseCert *root, const BaseCert *certificate)
+{
+  const char *origin = g_hash_table_lookup(store->origins, root->fingerprint);
+  if (!store->mail || !store->mail->cache || g_strcmp0(origin, store->mail->origin) != 0)
+    return NULL; /* the person's own: no list's limit counts */
+  gint64 limit = trust_cache_limit(store->mail->cache, root->fingerprint);
+  if (!limit || certificate->not_before <= limit)
+    return NULL;
+  g_autofree char *day = date_text(limit);
+  return g_strdup_printf("its root, %s, is trusted only for what it issued until %s (%s)",
+                         root->subject, day, origin);
+}
+
+static BaseCert *
+cert_at(X509_STORE_CTX *context, int at)
+{
+  STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
+  return at >= 0 && at < sk_X509_num(chain)
+             ? base_cert_new_from_x509(sk_X509_value(chain, at), NULL)
+             : NULL;
+}
+
+char *
+trust_chain_objection(const TrustStore *store, X509_STORE_CTX *context)
+{
+  int n = sk_X509_num(X509_STORE_CTX_get0_chain(context));
+  for (int i = 0; g_hash_table_size(store->distrusted) && i < n; i++) {
+    g_autoptr(BaseCert) cert = cert_at(context, i);
+    const char *by = cert ? g_hash_table_lookup(store->distrusted, cert->fingerprint) : NULL;
+    if (by)
+      return g_strdup_printf("%s is distrusted by %s", cert->subject, by);
+  }
+  if (!store->mail)
+    return NULL;
+  g_autoptr(BaseCert) leaf = cert_at(context, 0);
+  g_autoptr(BaseCert) root = cert_at(context, n - 1);
+  return leaf && root ? trust_chain_too_late(store, root, leaf) : NULL;
+}
+
+/* A missing root may only be missing because the list of roots is. */
+static char *
+with_mail_problem(TrustStore *store, int code, char *reason)
+{
+  const char *problem = NULL;
+  if (code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+      code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+      code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+      code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN)
+    problem = trust_store_mail_problem(store);
+  if (!problem)
+    return reason;
+  char *longer = g_strdup_printf("%s (%s)", reason, problem);
+  g_free(reason);
+  return longer;
+}
+
+/* TRUE: settled, trusted or not. FALSE: not trusted, with the reason in *chain. */
+static gboolean
+check_once(TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted, gint64 when, gboolean last,
+           TrustChain *chain)
+{
+  g_autoptr(X509_STORE_CTX) context = X509_STORE_CTX_new();
+  if (!context || !trust_chain_prepare(context, store, x509, untrusted, when)) {
+    chain->reason = g_strdup("its chain could not be checked");
+    return TRUE;
+  }
+  gboolean valid = X509_verify_cert(context) == 1;
+  if (!valid && !last)
+    return FALSE;
+  g_autofree char *objection = valid ? trust_chain_objection(store, context) : NULL;
+  chain->trusted = valid && !objection;
+  if (chain->trusted)
+    chain->root = root_of(store, context);
+  if (chain->trusted)
+    chain->reason = g_strdup("whether it was revoked was not checked");
+  else if (objection)
+    chain->reason = g_steal_pointer(&objection);
+  else
+    chain->reason =
+        with_mail_problem(store, X509_STORE_CTX_get_error(context), trust_chain_reason(context));
+  return TRUE;
+}
+
+/* The person's own roots first: where they do, nothing that a module gives or fails to give matters. */
 TrustChain *
 trust_chain_check(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediates,
                   gint64 when)
 {
   TrustChain *chain = g_new0(TrustChain, 1);
   g_autoptr(X509) x509 = base_cert_to_x509(certificate, NULL);
-  g_autoptr(X509_STORE_CTX) context = X509_STORE_CTX_new();
-  STACK_OF(X509) *untrusted = stack_of(intermediates);
-  if (!x509 || !context || !prepare(context, store, x509, untrusted, when)) {
+  STACK_OF(X509) *untrusted = trust_chain_stack(intermediates);
+  if (!x509)
     chain->reason = g_strdup("its chain could not be checked");
-  } else if (X509_verify_cert(context) == 1) {
-    chain->trusted = TRUE;
-    chain->root = root_of(store, context);
-    chain->reason = g_strdup("whether it was revoked was not checked");
-  } else {
-    chain->reason = reason_of(context);
+  else if (!check_once(store, x509, untrusted, when, FALSE, chain)) {
+    trust_store_add_issuers(store, x509, untrusted);
+    check_once(store, x509, untrusted, when, TRUE, chain);
   }
-  g_clear_pointer(&context, X509_STORE_CTX_free); /* it borrows the stack */
   stack_free(untrusted);
   ERR_clear_error();
   return chain;

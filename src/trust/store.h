@@ -3,9 +3,41 @@
 
 /* What a TrustStore holds, for the files of this folder. */
 
+#include "trust/roots.h"
 #include "trust/trust.h"
+
+#define TRUST_FOLDER "trust.d"
 
 struct TrustStore {
   X509_STORE *store;
-  GHashTable *origins; /* fingerprint (char) → where from (char) */
+  GHashTable *origins;    /* fingerprint (char) → where from (char) */
+  GHashTable *distrusted; /* fingerprint (char) → the file that says so (char) */
+  GPtrArray *roots;       /* (element-type TrustRoot): of the trust.d folders */
+  TrustMailRoots *mail;   /* (nullable) not looked at yet */
 };
+
+char *trust_store_user_folder(void);
+char *trust_store_system_folder(void);
+
+/* Looks for them when first called. */
+TrustMailRoots *trust_store_mail(TrustStore *store);
+
+/* Puts those mail roots into the store that an issuer in this chain may be; TRUE when there was
+ * one that was not in it. */
+gboolean trust_store_add_issuers(TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted);
+
+/* ---- chain.c, for why.c ---- */
+
+typedef STACK_OF(X509) TrustStack;
+
+TrustStack *trust_chain_stack(GPtrArray *certs);
+/* What X509_STORE_CTX_get_error() says, in half a sentence. */
+char *trust_chain_reason(X509_STORE_CTX *context);
+gboolean trust_chain_prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509,
+                             STACK_OF(X509) * untrusted, gint64 when);
+/* (nullable) what speaks against a chain that is otherwise good, in half a sentence: a
+ * certificate in it is distrusted, or its root counts only for what it issued earlier. */
+char *trust_chain_objection(const TrustStore *store, X509_STORE_CTX *context);
+/* (nullable) the last of these only. `root`: of the chain of `certificate`. */
+char *trust_chain_too_late(const TrustStore *store, const BaseCert *root,
+                           const BaseCert *certificate);

@@ -78,6 +78,19 @@ typedef enum {
    *   -> text * mechanism names usable for keys ("RSA_PKCS", "ECDSA", …), u32 WireAbility bits */
   WIRE_HOST_ABILITIES,
 
+  /* token, key
+   *   -> u8 changed. CKA_EXTRACTABLE becomes false for ever: it can be backed up no more */
+  WIRE_HOST_SEAL_KEY,
+
+  /* token, bytes old, bytes new
+   *   -> (). The SO PIN */
+  WIRE_HOST_SET_SO_PIN,
+
+  /* token, bytes so pin
+   *   -> u32 how many objects went. Everything on it is destroyed; it is an initialised, empty
+   *      token without a user PIN afterwards, its label kept */
+  WIRE_HOST_ERASE,
+
   /* Notices from the host (serial 0) */
 
   /* (): slots or tokens changed: ask TOKENS again */

@@ -94,7 +94,7 @@ stop_daemon
 mv "$embedded" "$work/away"
 exits 6 "6: the token is gone" with_pin decrypt sealed.eml
 says err '"it"' "6: it names the token"
-exits 4 "4: nor is there a key to sign with" with_pin sign mail.eml
+exits 6 "6: and so is the key to sign with" with_pin sign mail.eml
 says err "last seen on \"it\"" "4: it says where the key was"
 stop_daemon
 finish

@@ -42,7 +42,25 @@ for _ in 1 2 3 4 5 6; do signet_ status >/dev/null 2>&1 & done
 wait
 is "$(our_processes signetd | wc -l)" 1 "and one only, when six start it at once"
 
-# The token's folder goes while it is in use, and comes back.
+# The token's folder goes while it is in use, and comes back. Until that is noticed the host finds
+# no key on it; after that the ID has no key that is here.
+works_again() { # works_again "what" verb…: as soon as it is noticed; until then it is told as away
+  local what=$1 status
+  shift
+  for _ in {1..40}; do
+    with_pin "$@" >"$work/out" 2>"$work/err"
+    status=$?
+    if ((status != 6)); then break; fi
+    sleep 0.05
+  done
+  result $status "$what" || echo "#   status $status"
+}
+present() { # until it is noticed
+  for n in {1..100}; do
+    if signet_ --json token show it | grep -q '"state":"present"'; then return; fi
+    sleep 0.05
+  done
+}
 with_pin token unlock it >/dev/null
 tokens=$(find "$embedded" -mindepth 1 -type d -name '*-*' | head -n 1)
 mv "$tokens" "$work/away"
@@ -54,13 +72,35 @@ says err '"?it"?' "it names the token"
 exits 0 "it stays listed" signet_ --json token list
 says out '"absent"' "as absent"
 mv "$work/away" "$tokens"
-for n in {1..50}; do # until it is noticed
-  if signet_ --json token show it | grep -q '"state":"present"'; then break; fi
-  sleep 0.1
-done
+present
 echo "# noticed after $n tries"
 exits 0 "back again, it signs" with_pin sign -o s4.eml mail.eml
 exits 0 "and opens" with_pin decrypt -o o4.eml sealed.eml
+
+# Each moment between its going and that being noticed (0.3 s) is another race; so is its return,
+# when what was read of it before is of no use any more.
+rested() { # unlocked, its key in use, and no restart of its host to come
+  sleep 0.4
+  works_again "it signs again" sign --id alice@example.org -o s6.eml mail.eml
+}
+for delay in 0.06 0.1; do
+  rested
+  mv "$tokens" "$work/away"
+  sleep $delay
+  exits 6 "away for $delay s: sign" with_pin sign --id alice@example.org -o s5.eml mail.eml
+  mv "$work/away" "$tokens"
+  works_again "back, it signs" sign --id alice@example.org -o s6.eml mail.eml
+  rested
+  mv "$tokens" "$work/away"
+  sleep $delay
+  exits 6 "away for $delay s: decrypt" with_pin decrypt -o o5.eml sealed.eml
+  mv "$work/away" "$tokens"
+  works_again "back, it opens" decrypt -o o6.eml sealed.eml
+  rested
+  mv "$tokens" "$work/away" && mv "$work/away" "$tokens"
+  works_again "away and at once back, it opens" decrypt -o o7.eml sealed.eml
+done
+is "$(ls s5.eml o5.eml 2>/dev/null)" "" "while it was away, nothing was written"
 
 # A full disk.
 exits 1 "standard output on a full disk" bash -c 'signet --no-input sign mail.eml >/dev/full'

@@ -3,10 +3,9 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # Malformed input of every kind: one clear line, the right status, no output, no crash, no PIN try.
+sandbox=(--id "alice@example.org,rsa:2048")
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
-soft_token it
-new_id alice@example.org rsa:2048 >/dev/null
 signet_ id cert alice@example.org -o alice.pem
 signet_ id cert alice@example.org --der -o alice.der
 mail alice@example.org >mail.eml
@@ -91,6 +90,7 @@ signet_ verify evil.eml >"$work/out" 2>&1
 is "$(tr -d -c '\033\007' <"$work/out" | wc -c)" 0 "no escape sequence of a stranger reaches the terminal"
 
 signet_ token lock >/dev/null
-exits 0 "after all this the right PIN is still right" with_pin token unlock it
+signet_ token lock >/dev/null
+exits 0 "after all this the right PIN is still right" with_pin token unlock sandbox
 is "$(our_processes signetd | wc -l)" 1 "and the daemon lives"
 finish

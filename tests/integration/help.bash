@@ -6,8 +6,11 @@
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 verbs="token list|token show|token init|token pin|token unblock|token unlock|token lock|token modules|token watch
+token erase|token forget|token lost|start
 id list|id show|id new|id request|id install|id cert|id default|id remove
-sign|verify|encrypt|decrypt|info|status"
+id renew|id enroll|id address|id policy
+sign|verify|encrypt|decrypt|info|import|status|sandbox
+trust list|trust add|trust remove|trust why|config show"
 
 signet --help >all
 (($(wc -L <all) <= 80))

@@ -6,7 +6,12 @@
 #
 #   . "$(dirname "$0")/lib.bash"
 #
-# and ends with `finish`. The programs are those of SIGNET_TEST_BUILD.
+# and ends with `finish`. The programs are those of SIGNET_TEST_BUILD. With a line before it,
+#
+#   sandbox=(--id alice@example.org,rsa:2048 --contact bob@example.org)
+#
+# the test runs in a `signet sandbox` of these words: token and IDs are there and certified, the
+# PIN ($pin) is cached, and the sandbox clears up. `$contacts` is the folder of the others.
 
 set -u
 export LC_ALL=C.UTF-8 TZ=UTC
@@ -15,19 +20,38 @@ PATH=${SIGNET_TEST_BUILD:?the build folder}:$PATH
 
 # shellcheck disable=SC2034  # the tests use it
 source_folder=$(cd "$(dirname "$0")/../.." && pwd)
-# A socket's path is short, so a long TMPDIR will not do.
-work=$(TMPDIR=/tmp mktemp -d -t signet-it.XXXXXX) || exit 1
-export SIGNET_IT=$work HOME=$work/home
-export XDG_CONFIG_HOME=$HOME/.config XDG_DATA_HOME=$HOME/.local/share
-export XDG_STATE_HOME=$HOME/.local/state XDG_CACHE_HOME=$HOME/.cache XDG_RUNTIME_DIR=$work/run
-export GNUPGHOME=$work/gnupg SOFTHSM2_CONF=$work/own/softhsm2.conf
-mkdir -m 700 "$HOME" "$XDG_RUNTIME_DIR" "$GNUPGHOME" "$work/own" "$work/own/tokens" || exit 1
-# The person's own SoftHSM, empty; without it the machine's would be looked at.
-printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
-  "$work/own/tokens" >"$SOFTHSM2_CONF"
+if [[ -v sandbox && ${SIGNET_IT_SANDBOX:-} != here ]]; then
+  unset XDG_RUNTIME_DIR
+  TMPDIR=/tmp SIGNET_IT_SANDBOX=here exec signet sandbox "${sandbox[@]}" -- bash "$0" "$@"
+fi
+
+own_home() { # own_home FOLDER: no sandbox, so made by hand
+  export HOME=$1/home
+  export XDG_CONFIG_HOME=$HOME/.config XDG_DATA_HOME=$HOME/.local/share
+  export XDG_STATE_HOME=$HOME/.local/state XDG_CACHE_HOME=$HOME/.cache XDG_RUNTIME_DIR=$1/run
+  export GNUPGHOME=$1/gnupg SOFTHSM2_CONF=$1/own/softhsm2.conf
+  mkdir -m 700 "$HOME" "$XDG_RUNTIME_DIR" "$GNUPGHOME" "$1/own" "$1/own/tokens" || exit 1
+  # The person's own SoftHSM, empty; without it the machine's would be looked at.
+  printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
+    "$1/own/tokens" >"$SOFTHSM2_CONF"
+}
+
+if [[ -v sandbox ]]; then
+  unset SIGNET_IT_SANDBOX
+  # shellcheck disable=SC2034  # the tests use it
+  work=$SIGNET_SANDBOX_DIR/work contacts=$SIGNET_SANDBOX_DIR/contacts
+  mkdir "$work" || exit 1
+else
+  unset SIGNET_SANDBOX_DIR
+  # A socket's path is short, so a long TMPDIR will not do.
+  work=$(TMPDIR=/tmp mktemp -d -t signet-it.XXXXXX) || exit 1
+  own_home "$work"
+fi
+export SIGNET_IT=$work
 cd "$work" || exit 1
 
-pin=493817 so_pin=60427195
+pin=${SIGNET_SANDBOX_DIR:+$SIGNET_SANDBOX_PIN}
+pin=${pin:-493817} so_pin=60427195
 # shellcheck disable=SC2034  # the tests use it
 embedded=$XDG_DATA_HOME/signet/softhsm
 cases=0 failures=0 finished=no
@@ -65,7 +89,7 @@ stop_daemon() { # by process id, and waits until it and its hosts are gone
 
 clean_up() {
   trap - EXIT
-  stop_daemon
+  if [[ ! -v sandbox ]]; then stop_daemon; fi
   for pid in $(our_processes gpg-agent dirmngr scdaemon keyboxd); do kill "$pid" 2>/dev/null; done
   if declare -F extra_clean_up >/dev/null; then extra_clean_up; fi
   cd / && rm -rf "$work"

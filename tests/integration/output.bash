@@ -3,10 +3,9 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # Output is whole or not there: files, links, devices, closed and full streams.
+sandbox=(--id alice@example.org)
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
-soft_token it
-new_id alice@example.org ec:p256 >/dev/null
 signet_ id cert alice@example.org -o alice.pem
 mail alice@example.org >mail.eml
 
@@ -65,5 +64,4 @@ exits 0 "CRLF in, CRLF out" bash -c 'sed "s/$/\r/" mail.eml | signet --no-input 
 is "$(sed -n '1,/^.$/p' crlf.eml | grep -c -v "$(printf '\r')")" 0 "in all headers"
 : >empty
 exits 1 "an empty mail" signet_ decrypt empty
-stop_daemon
 finish

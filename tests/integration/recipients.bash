@@ -3,23 +3,19 @@
 # shellcheck disable=SC2016,SC2317  # programs in quotes; functions called by name
 #
 # To whom: certificate files, own IDs, and those who cannot receive; nothing half sealed.
+sandbox=(--id "alice@example.org,rsa:2048" --id "sig@example.org,ed25519"
+  --contact "bob@example.org,rsa:2048" --contact "late@example.org,expired")
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
-soft_token it
-new_id alice@example.org rsa:2048 >/dev/null
-new_id sig@example.org ed25519 >/dev/null
+cp "$contacts"/bob@example.org.pem bob.pem
+cp "$contacts"/bob@example.org.key bob.key
+cp "$contacts"/late@example.org.pem late.pem
 signet_ id cert alice@example.org -o alice.pem
 signet_ id cert sig@example.org -o sig.pem
 mail alice@example.org >mail.eml
 
-person() { # person NAME DAYS KEYUSAGE [X509-OPTION…]
-  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days "$2" -subj "/CN=$1" \
-    -addext "subjectAltName=email:$1@example.org" -addext "keyUsage=$3" -addext extendedKeyUsage=emailProtection
-} 2>/dev/null
-person bob 30 digitalSignature,keyEncipherment
-person signer 30 digitalSignature
-openssl req -new -key bob.key -subj /CN=late -out late.csr 2>/dev/null
-openssl x509 -req -in late.csr -key bob.key -days -1 -out late.pem 2>/dev/null
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout signer.key -out signer.pem -days 30 \
+  -subj /CN=signer -addext subjectAltName=email:signer@example.org -addext keyUsage=digitalSignature 2>/dev/null
 
 recipients() { openssl cms -cmsout -in "$1" -print 2>/dev/null | grep -c -E 'd.ktri|d.kari'; }
 

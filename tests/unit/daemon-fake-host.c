@@ -7,6 +7,7 @@
 #include "daemon-fake-many.h"
 #include "wire/host.h"
 #include "wire/limits.h"
+#include "wire/transfer.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -283,10 +284,49 @@ notice_changes(gpointer data)
   return NULL;
 }
 
+/* `--transfer`: says its process id in a file, takes the PIN, and everything else that is asked. */
+static void
+transfer(Fake *fake)
+{
+  g_auto(WirePacker) none = { 0 };
+  WireReader reader;
+  gsize length = 0;
+  g_autofree char *behaviour = read_behaviour(fake, "transfer");
+  count(fake, fake->channel.header.kind == WIRE_TRANSFER_BIND ? "bind" : "transfer");
+  misbehave(fake, behaviour);
+  if (fake->channel.header.kind != WIRE_TRANSFER_BIND) {
+    answer(fake, WIRE_OK, &none);
+    return;
+  }
+  wire_reader_start(&reader, fake->channel.bytes, fake->channel.header.length);
+  for (int i = 0; i < 4; i++) /* serial, label, manufacturer, model */
+    g_free(wire_read_text(&reader, WIRE_NAME_MAX));
+  const guint8 *pin = wire_read_bytes(&reader, WIRE_PIN_MAX, &length);
+  if (strcmp(behaviour, "wrong") == 0 || length != strlen(PIN) || memcmp(pin, PIN, length) != 0)
+    answer_error(fake, SIGNET_ERROR_PIN_INCORRECT, "the PIN is wrong");
+  else
+    answer(fake, WIRE_OK, &none);
+}
+
+static G_GNUC_NORETURN void
+run_transfer(Fake *fake)
+{
+  g_autofree char *path = g_build_filename(fake->folder, "transfer-pid", NULL);
+  g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+  if (!g_file_set_contents(path, pid, -1, NULL))
+    abort();
+  wire_channel_start(&fake->channel, 3);
+  while (wire_channel_receive(&fake->channel, NULL, BASE_DEADLINE_NEVER, NULL))
+    transfer(fake);
+  _exit(0);
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
   Fake fake = { .folder = g_getenv("SIGNET_FAKE_FOLDER"), .key_channel = -1, .generation = 1 };
+  if (argc > 1 && strcmp(argv[1], "--transfer") == 0)
+    run_transfer(&fake);
   g_autofree char *flags = read_behaviour(&fake, "flags");
   fake.flags = (guint32)strtoul(flags, NULL, 0);
   wire_channel_start(&fake.channel, 3);

@@ -29,7 +29,7 @@ void world_write(World *world, const char *name, const char *text);
 /* What the fake host does from now on; "" or NULL: behaves. Kinds: login, operate, hello.
  * Actions: hang, crash, garbage, "slow MS", wrong; of objects: "many N", so many IDs. */
 void world_behave(World *world, const char *kind, const char *action);
-/* How often the fake host was asked for a kind. */
+/* How often the fake host was asked for a kind; also bind (of a transfer), transfer. */
 guint world_asked(World *world, const char *kind);
 /* Key of the fake token. */
 extern const char world_key[];

@@ -96,6 +96,74 @@ enforced_bad_number_names_the_system_file(void)
 }
 
 static void
+origin_names_the_file(void)
+{
+  const char *path = NULL;
+  g_autoptr(BaseConfig) config = load("[pin]\nidle=20\nhard=30\n[enforced]\nmail.hash=sha384\n",
+                                      "[pin]\nidle=25\n[mail]\nhash=sha256\n", NULL);
+  g_assert_cmpint(base_config_origin(config, "pin", "idle", &path), ==, BASE_CONFIG_USER);
+  g_assert_cmpstr(path, ==, user_path);
+  g_assert_cmpint(base_config_origin(config, "pin", "hard", &path), ==, BASE_CONFIG_SYSTEM);
+  g_assert_cmpstr(path, ==, system_path);
+  g_assert_cmpint(base_config_origin(config, "mail", "hash", &path), ==, BASE_CONFIG_ENFORCED);
+  g_assert_cmpstr(path, ==, system_path);
+  g_assert_cmpint(base_config_origin(config, "mail", "cipher", &path), ==, BASE_CONFIG_DEFAULT);
+  g_assert_null(path);
+}
+
+static void
+assert_unknown(const BaseUnknown *unknown, const char *group, const char *key, const char *path,
+               int line)
+{
+  g_assert_cmpstr(unknown->group, ==, group);
+  g_assert_cmpstr(unknown->key, ==, key);
+  g_assert_cmpstr(unknown->path, ==, path);
+  g_assert_cmpint(unknown->line, ==, line);
+}
+
+static void
+unknown_lines_are_named(void)
+{
+  g_autoptr(BaseConfig) config =
+      load("# x=1\n[pin]\nidle = 20\n\n[enforced]\npin.hard=60\npin.hrad=60\n",
+           "[pin]\n idel=25\n[enforced]\npin.idle=1\n[mial]\nhash=sha384\n", NULL);
+  g_autoptr(GPtrArray) all = base_config_unknown(config);
+  g_assert_cmpuint(all->len, ==, 4);
+  assert_unknown(all->pdata[0], "enforced", "pin.hrad", system_path, 7);
+  assert_unknown(all->pdata[1], "pin", "idel", user_path, 2);
+  assert_unknown(all->pdata[2], "enforced", "pin.idle", user_path, 4); /* only /etc enforces */
+  assert_unknown(all->pdata[3], "mial", "hash", user_path, 6);
+}
+
+static gboolean
+all_settings_fit(const char *text)
+{
+  g_autoptr(BaseConfig) config = load(NULL, text, NULL);
+  g_assert_nonnull(config);
+  for (const BaseSetting *setting = base_settings; setting->group; setting++) {
+    g_autoptr(GError) error = NULL;
+    g_assert_cmpuint(strlen(setting->help), >, 0);
+    g_assert_nonnull(setting->fallback);
+    if (!base_setting_check(config, setting, &error)) {
+      g_assert_nonnull(strstr(error->message, user_path));
+      g_assert_nonnull(strstr(error->message, setting->key));
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+static void
+settings_know_what_fits(void)
+{
+  g_assert_true(all_settings_fit("[pin]\nidle=5\nhard=10\n[mail]\nhash=sha512\n"
+                                 "[trust]\nmail-roots=off\n[modules]\nadd=/a.so;/b.so;\n"));
+  g_assert_false(all_settings_fit("[pin]\nidle=never\n"));
+  g_assert_false(all_settings_fit("[mail]\nhash=md5\n"));
+  g_assert_false(all_settings_fit("[mail]\nhash=\n"));
+}
+
+static void
 malformed_file_is_refused(void)
 {
   static const char *const texts[] = { "no group\n", "[pin]\nnonsense\n", "[pin\nidle=1\n",
@@ -173,6 +241,9 @@ main(int argc, char **argv)
   g_test_add_func("/base/config/bad-number-names-file-and-key", bad_number_names_file_and_key);
   g_test_add_func("/base/config/enforced-bad-number-names-the-system-file",
                   enforced_bad_number_names_the_system_file);
+  g_test_add_func("/base/config/origin-names-the-file", origin_names_the_file);
+  g_test_add_func("/base/config/unknown-lines-are-named", unknown_lines_are_named);
+  g_test_add_func("/base/settings/settings-know-what-fits", settings_know_what_fits);
   g_test_add_func("/base/config/malformed-file-is-refused", malformed_file_is_refused);
   g_test_add_func("/base/config/added-item-keeps-comments-and-link",
                   added_item_keeps_comments_and_link);

@@ -26,6 +26,7 @@ declared(void)
   GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   collect(names, "include/signet/client.h", "\\b(signet_[a-z0-9_]+) ?\\([^)]");
   collect(names, "include/signet/key.h", "\\b(signet_[a-z0-9_]+) ?\\([^)]");
+  collect(names, "include/signet/transfer.h", "\\b(signet_[a-z0-9_]+) ?\\([^)]");
   collect(names, "include/signet/error.h", "\\b(signet_[a-z0-9_]+) ?\\([^)]");
   return names;
 }

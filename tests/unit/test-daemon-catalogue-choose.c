@@ -148,13 +148,54 @@ test_usable(void)
   }
 }
 
+/* The one obstacle is the token that is not here; each certificate's reason is told all the same. */
+static void
+assert_away(DaemonCatalogue *catalogue, guint reasons)
+{
+  g_autoptr(GError) error = NULL;
+  DaemonChoice choice;
+  g_assert_false(choose(catalogue, BASE_USE_SIGN, NULL, ALICE, &choice, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+  const SignetErrorDetails *details = signet_error_get_details(error);
+  g_autoptr(GDateTime) now = g_date_time_new_now_local();
+  g_autofree char *day = g_date_time_format(now, "last seen on \"Card\" on %Y-");
+  g_assert_nonnull(strstr(error->message, day));
+  g_assert_cmpstr(details->token, ==, "Card");
+  g_assert_cmpuint(g_strv_length(details->candidates), ==, reasons);
+  g_assert_cmpstr(details->try_command[1], ==, "token");
+}
+
+static void
+test_away_among_others(void)
+{
+  g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+  GPtrArray *objects = test_objects();
+  test_add_id(objects, test_rsa(0), &(TestCert){ .addresses = ALICE, .from = -90, .until = -9 });
+  test_add_id(objects, test_rsa(1), &(TestCert){ .addresses = ALICE });
+  test_add_id(objects, test_rsa(2),
+              &(TestCert){ .addresses = ALICE, .key_usage = "keyEncipherment" });
+  test_insert(catalogue, 1, "Card", "A1B2", objects);
+  test_remove(catalogue, 1);
+  assert_away(catalogue, 3);
+
+  /* One that fits has its key here, and cannot: what to do is not only to insert the card. */
+  objects = test_objects();
+  test_add_id(objects, test_rsa(3), &(TestCert){ .addresses = ALICE });
+  ((WireObject *)g_ptr_array_index(objects, 0))->flags = WIRE_KEY_DECRYPT;
+  test_insert(catalogue, 2, "Spare", "C3D4", objects);
+  g_autoptr(GError) error = NULL;
+  DaemonChoice choice;
+  g_assert_false(choose(catalogue, BASE_USE_SIGN, NULL, ALICE, &choice, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NONE_USABLE);
+  g_assert_cmpuint(g_strv_length(signet_error_get_details(error)->candidates), ==, 4);
+}
+
 static void
 test_away(void)
 {
   g_autoptr(DaemonCatalogue) catalogue = with_one(test_rsa(0), &(TestCert){ .addresses = ALICE });
   test_remove(catalogue, 1);
-  assert_reason(catalogue, BASE_USE_SIGN,
-                "its key is not on any token now (last seen on \"Card\")");
+  assert_away(catalogue, 1);
   /* Sealing to oneself needs no key; the mail is opened when the card is back. */
   DaemonChoice choice;
   g_assert_true(choose(catalogue, BASE_USE_ENCRYPT, NULL, ALICE, &choice, NULL));
@@ -213,6 +254,90 @@ test_default(void)
   g_autoptr(GError) stranger = NULL;
   g_assert_false(choose(catalogue, BASE_USE_SIGN, NULL, "eve@example.org", &choice, &stranger));
   g_assert_error(stranger, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);
+}
+
+/* ---- one address, two people ---- */
+
+#define INFO "info@example.org"
+
+static void
+assert_ties(DaemonCatalogue *catalogue, const char *address, const char *name)
+{
+  g_autoptr(GError) error = NULL;
+  DaemonChoice choice;
+  g_assert_false(choose(catalogue, BASE_USE_SIGN, NULL, address, &choice, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_AMBIGUOUS);
+  const SignetErrorDetails *details = signet_error_get_details(error);
+  g_assert_cmpuint(g_strv_length(details->candidates), ==, 2);
+  g_assert_true(g_str_has_prefix(details->candidates[0], name));
+  g_assert_cmpstr(details->try_command[2], ==, "default");
+}
+
+static void
+assert_signer(DaemonCatalogue *catalogue, const char *id, const char *address, GBytes *der)
+{
+  g_autofree char *fingerprint = test_fingerprint(der);
+  DaemonChoice choice = { 0 };
+  g_assert_true(choose(catalogue, BASE_USE_SIGN, id, address, &choice, NULL));
+  g_assert_cmpstr(choice.cert->fingerprint, ==, fingerprint);
+}
+
+static void
+test_two_people(void)
+{
+  g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+  GPtrArray *objects = test_objects();
+  g_autoptr(GBytes) alice = g_bytes_ref(test_add_id(
+      objects, test_rsa(0),
+      &(TestCert){ .subject = "Alice Example", .addresses = INFO "," ALICE, .from = -20 }));
+  g_autoptr(GBytes) bob = g_bytes_ref(test_add_id(
+      objects, test_rsa(1), &(TestCert){ .subject = "Bob Builder", .addresses = INFO "," BOB }));
+  test_insert(catalogue, 1, "Card", "A1B2", objects);
+  g_assert_cmpuint(daemon_catalogue_ids(catalogue)->len, ==, 1);
+  assert_ties(catalogue, INFO, "Bob Builder");
+  assert_signer(catalogue, NULL, ALICE, alice); /* of the newer one it is not the address */
+  assert_signer(catalogue, NULL, BOB, bob);
+  g_autofree char *fingerprint = test_fingerprint(alice);
+  assert_signer(catalogue, fingerprint, NULL, alice);
+  g_assert_true(daemon_catalogue_set_default(catalogue, fingerprint, NULL));
+  assert_signer(catalogue, NULL, INFO, alice);
+  assert_signer(catalogue, NULL, BOB, bob);
+}
+
+static void
+test_one_person(void)
+{
+  static const char *const names[] = { "EXAMPLE.ALICE.M.1234567890", ALICE,
+                                       "Dr. Alice M. Example" };
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+    GPtrArray *objects = test_objects();
+    test_add_id(objects, test_rsa(0),
+                &(TestCert){ .subject = "Alice Example", .addresses = ALICE, .from = -20 });
+    g_autoptr(GBytes) newest = g_bytes_ref(
+        test_add_id(objects, test_rsa(1), &(TestCert){ .subject = names[i], .addresses = ALICE }));
+    test_insert(catalogue, 1, "Card", "A1B2", objects);
+    assert_chosen(catalogue, BASE_USE_SIGN, newest);
+  }
+}
+
+static void
+test_no_id(void)
+{
+  g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+  GPtrArray *objects = test_objects();
+  test_add_id(objects, test_rsa(0), &(TestCert){ .addresses = ALICE });
+  test_add_id(objects, test_rsa(1),
+              &(TestCert){ .subject = "Bob", .addresses = BOB, .key_usage = "keyEncipherment" });
+  test_insert(catalogue, 1, "Card", "A1B2", objects);
+  g_autoptr(GError) error = NULL;
+  DaemonChoice choice;
+  g_assert_false(choose(catalogue, BASE_USE_SIGN, NULL, "eve@example.org", &choice, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);
+  char **candidates = signet_error_get_details(error)->candidates;
+  g_assert_cmpuint(g_strv_length(candidates), ==, 2);
+  g_assert_nonnull(strstr(candidates[0], "can sign mail, but is not for eve@example.org"));
+  g_assert_nonnull(strstr(candidates[1], "cannot sign mail: for encryption only"));
 }
 
 /* ---- recipients ---- */
@@ -357,7 +482,11 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/catalogue-choose/unusable-reason", test_reasons);
   g_test_add_func("/daemon/catalogue-choose/usable-chosen", test_usable);
   g_test_add_func("/daemon/catalogue-choose/away-named", test_away);
+  g_test_add_func("/daemon/catalogue-choose/away-among-others-named", test_away_among_others);
   g_test_add_func("/daemon/catalogue-choose/key-cannot-reason", test_key_cannot);
+  g_test_add_func("/daemon/catalogue-choose/two-people-asked", test_two_people);
+  g_test_add_func("/daemon/catalogue-choose/one-person-newest", test_one_person);
+  g_test_add_func("/daemon/catalogue-choose/no-id-reasons", test_no_id);
   g_test_add_func("/daemon/catalogue-choose/no-name-default", test_default);
   g_test_add_func("/daemon/catalogue-choose/expired-recipient-found", test_recipients_expired);
   g_test_add_func("/daemon/catalogue-choose/recipient-key-id-found", test_recipients_by_key_id);

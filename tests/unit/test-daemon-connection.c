@@ -62,7 +62,7 @@ test_info(void)
   g_autoptr(TestJson) reply = client_call(client, "org.varlink.service.GetInfo", NULL);
   const json_t *parameters = json_object_get(reply, "parameters");
   g_assert_cmpstr(json_string_value(json_object_get(parameters, "product")), ==, "signetd");
-  g_assert_cmpuint(json_array_size(json_object_get(parameters, "interfaces")), ==, 7);
+  g_assert_cmpuint(json_array_size(json_object_get(parameters, "interfaces")), ==, 8);
 }
 
 static void

@@ -246,6 +246,83 @@ test_failed_decryption_is_one_call_and_one_answer(void)
   g_assert_cmpuint(calls("C_Decrypt"), ==, 2);
 }
 
+/* A token that was taken away behind the module's back shows no keys. That is not "no key". */
+static void
+test_vanished_token_is_gone_and_not_empty(void)
+{
+  if (!host_possible())
+    return;
+  g_autoptr(WireObject) object = NULL;
+  g_autoptr(Host) host = faulty_host(&object);
+  static const char *const faults[] = { "vanished", "vanishing" };
+  for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
+    g_autoptr(GError) error = NULL;
+    set_fault(faults[i]);
+    g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
+    g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+    g_clear_error(&error);
+    g_assert_null(host_objects(host, &error));
+    g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+    g_clear_error(&error);
+    set_fault("");
+    g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(signature);
+  }
+  g_autoptr(GError) error = NULL;
+  set_fault("vanished");
+  g_assert_null(decrypt(host, object, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+  g_assert_cmpuint(calls("C_Decrypt"), ==, 0);
+  g_assert_cmpuint(calls("C_Login"), ==, 0);
+}
+
+static void
+test_key_gone_from_its_token_is_not_found(void)
+{
+  if (!host_possible())
+    return;
+  g_autoptr(WireObject) object = NULL;
+  g_autoptr(Host) host = faulty_host(&object);
+  g_autoptr(GError) error = NULL;
+  set_fault("emptied");
+  g_autoptr(GPtrArray) objects = host_objects(host, NULL);
+  g_assert_cmpuint(objects->len, ==, 0);
+  for (int i = 0; i < 2; i++) {
+    g_clear_error(&error);
+    g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
+    g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);
+  }
+  set_fault(""); /* who asks again is given a new list, with no login in between */
+  g_clear_error(&error);
+  g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
+  g_assert_no_error(error);
+  g_assert_nonnull(signature);
+}
+
+/* A client then asks signetd for another one, and hears from it. */
+static void
+test_channel_ends_unanswered_when_its_key_is_missed(void)
+{
+  static const char *const faults[] = { "vanished", "emptied" };
+  if (!host_possible())
+    return;
+  g_autoptr(WireObject) object = NULL;
+  g_autoptr(Host) host = faulty_host(&object);
+  for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
+    g_autoptr(GError) error = NULL;
+    g_auto(WireChannel) channel = { .fd = -1 };
+    int fd = host_open_channel(host, object->key, 1u << WIRE_SIGN, 1, &error);
+    g_assert_no_error(error);
+    wire_channel_start(&channel, fd);
+    set_fault(faults[i]);
+    g_assert_null(channel_operate(&channel, &sign_rsa, &error));
+    g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE); /* end of file */
+    g_assert_cmpuint(channel.header.serial, ==, 0);               /* and nothing before it */
+    set_fault("");
+  }
+}
+
 static void
 test_key_that_wants_its_pin_each_time(void)
 {
@@ -447,6 +524,10 @@ main(int argc, char **argv)
   g_test_add_func("/token/faults/login-exactly-once", test_login_is_tried_exactly_once);
   g_test_add_func("/token/faults/failed-decryption-one-answer",
                   test_failed_decryption_is_one_call_and_one_answer);
+  g_test_add_func("/token/faults/vanished-token-gone", test_vanished_token_is_gone_and_not_empty);
+  g_test_add_func("/token/faults/removed-key-not-found", test_key_gone_from_its_token_is_not_found);
+  g_test_add_func("/token/faults/missed-key-ends-channel",
+                  test_channel_ends_unanswered_when_its_key_is_missed);
   g_test_add_func("/token/faults/always-authenticate", test_key_that_wants_its_pin_each_time);
   g_test_add_func("/token/faults/absurd-signature-error",
                   test_signature_of_absurd_length_is_an_error);

@@ -46,6 +46,13 @@ count(const char *name)
   close(fd);
 }
 
+/* As SoftHSM is when the token's folder was moved away: its slot stays, its objects are none. */
+static gboolean
+vanished(void)
+{
+  return fault("vanished") || fault("emptied");
+}
+
 static CK_RV
 faulty_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG length)
 {
@@ -62,6 +69,14 @@ faulty_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_
 }
 
 static CK_RV
+faulty_set_pin(CK_SESSION_HANDLE session, CK_UTF8CHAR *old, CK_ULONG old_length, CK_UTF8CHAR *new,
+               CK_ULONG new_length)
+{
+  return fault("pin-locked") ? CKR_PIN_LOCKED
+                             : real->C_SetPIN(session, old, old_length, new, new_length);
+}
+
+static CK_RV
 faulty_sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
   if (fault_once("session-lost"))
@@ -70,7 +85,17 @@ faulty_sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_H
     return CKR_KEY_HANDLE_INVALID;
   if (fault_once("not-logged-in"))
     return CKR_USER_NOT_LOGGED_IN;
+  if (vanished())
+    return CKR_OBJECT_HANDLE_INVALID;
+  if (fault("vanishing"))
+    return CKR_KEY_FUNCTION_NOT_PERMITTED;
   return real->C_SignInit(session, mechanism, key);
+}
+
+static CK_RV
+faulty_decrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+  return vanished() ? CKR_OBJECT_HANDLE_INVALID : real->C_DecryptInit(session, mechanism, key);
 }
 
 static CK_RV
@@ -87,6 +112,8 @@ faulty_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG length, CK_BYTE *
     return CKR_GENERAL_ERROR;
   if (fault("long-signature"))
     *out_length = 1000000;
+  if (fault("bad-signature"))
+    out[0] ^= 1;
   if (fault("short-signature"))
     *out_length = 3;
   return rv;
@@ -130,7 +157,7 @@ static CK_RV
 faulty_find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG max, CK_ULONG *found)
 {
   CK_RV rv = real->C_FindObjects(session, objects, max, found);
-  if (fault_once("find-nothing"))
+  if (fault_once("find-nothing") || vanished())
     *found = 0;
   if (fault_once("general-error"))
     return CKR_GENERAL_ERROR;
@@ -160,7 +187,7 @@ faulty_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
   CK_RV rv = real->C_GetTokenInfo(slot, info);
   if (fault("removed"))
     return CKR_TOKEN_NOT_PRESENT;
-  if (fault("silent"))
+  if (fault("silent") || fault("vanished") || fault("vanishing"))
     return CKR_GENERAL_ERROR;
   if (fault_once("nameless"))
     memset(info->label, ' ', sizeof info->label);
@@ -186,6 +213,52 @@ faulty_close(CK_SESSION_HANDLE session)
   return real->C_CloseSession(session);
 }
 
+static gboolean
+is_private_key(const CK_ATTRIBUTE *attributes, CK_ULONG n)
+{
+  for (CK_ULONG i = 0; i < n; i++)
+    if (attributes[i].type == CKA_CLASS)
+      return *(const CK_OBJECT_CLASS *)attributes[i].pValue == CKO_PRIVATE_KEY;
+  return FALSE;
+}
+
+static CK_RV
+faulty_create(CK_SESSION_HANDLE session, CK_ATTRIBUTE *attributes, CK_ULONG n,
+              CK_OBJECT_HANDLE *object)
+{
+  gboolean private = is_private_key(attributes, n);
+  count("C_CreateObject");
+  if (fault_once("create-general-error") || (private && fault_once("create-private-general-error")))
+    return CKR_GENERAL_ERROR;
+  if (fault("create-write-protected"))
+    return CKR_TOKEN_WRITE_PROTECTED;
+  if (fault("create-device-memory"))
+    return CKR_DEVICE_MEMORY;
+  if (private && fault("create-private-refused"))
+    return CKR_TEMPLATE_INCONSISTENT;
+  if (private && fault("create-full"))
+    return CKR_DEVICE_MEMORY;
+  if (private && fault("create-private-crash"))
+    raise(SIGKILL);
+  CK_RV rv = real->C_CreateObject(session, attributes, n, object);
+  if (private && fault("created-private-crash"))
+    raise(SIGKILL);
+  if (private && fault_once("create-private-lost-answer"))
+    return CKR_DEVICE_ERROR;
+  return rv;
+}
+
+static CK_RV
+faulty_set_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attributes,
+                      CK_ULONG n)
+{
+  if (fault("set-ignored"))
+    return CKR_OK;
+  if (fault_once("set-general-error"))
+    return CKR_GENERAL_ERROR;
+  return real->C_SetAttributeValue(session, object, attributes, n);
+}
+
 __attribute__((visibility("default"))) CK_RV
 C_GetFunctionList(CK_FUNCTION_LIST **ret_list)
 {
@@ -194,8 +267,10 @@ C_GetFunctionList(CK_FUNCTION_LIST **ret_list)
   CK_RV rv = get(&real);
   faulty = *real;
   faulty.C_Login = faulty_login;
+  faulty.C_SetPIN = faulty_set_pin;
   faulty.C_SignInit = faulty_sign_init;
   faulty.C_Sign = faulty_sign;
+  faulty.C_DecryptInit = faulty_decrypt_init;
   faulty.C_Decrypt = faulty_decrypt;
   faulty.C_GetAttributeValue = faulty_get_attributes;
   faulty.C_FindObjects = faulty_find;
@@ -203,6 +278,8 @@ C_GetFunctionList(CK_FUNCTION_LIST **ret_list)
   faulty.C_GetTokenInfo = faulty_token_info;
   faulty.C_OpenSession = faulty_open;
   faulty.C_CloseSession = faulty_close;
+  faulty.C_CreateObject = faulty_create;
+  faulty.C_SetAttributeValue = faulty_set_attributes;
   *ret_list = &faulty;
   return rv;
 }

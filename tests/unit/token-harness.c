@@ -455,3 +455,45 @@ self_signed(EVP_PKEY *public, const char *name)
   EVP_PKEY_free(ca);
   return bytes;
 }
+
+static char *control; /* file that names the fault */
+
+void
+host_fault(const char *name)
+{
+  g_assert_true(g_file_set_contents(control, name, -1, NULL));
+}
+
+gsize
+host_calls(const char *function)
+{
+  g_autofree char *path = g_strconcat(control, ".", function, NULL);
+  g_autofree char *text = NULL;
+  gsize length = 0;
+  return g_file_get_contents(path, &text, &length, NULL) ? length : 0;
+}
+
+Host *
+host_new_faulty(void)
+{
+  g_autofree char *module =
+      g_build_filename(g_getenv("SIGNET_TEST_BUILD"), "tests", "token-faulty-module.so", NULL);
+  g_autofree char *folder = g_dir_make_tmp("signet-faulty-XXXXXX", NULL);
+  g_autofree char *profile = NULL;
+  g_autofree char *own =
+      g_build_filename(g_getenv("SIGNET_TEST_SOURCE"), "tokens", "softhsm.profile", NULL);
+  g_autoptr(GError) error = NULL;
+
+  g_free(control);
+  control = g_build_filename(folder, "control", NULL);
+  g_setenv("FAULTY_CONTROL", control, TRUE);
+  host_fault("");
+  g_assert_true(g_file_get_contents(own, &profile, NULL, NULL));
+  Host *host = host_new_with(module, profile);
+  host_hello(host);
+  g_autoptr(GBytes) answer =
+      host_init(host, TOKEN_NO_SLOT, "faulty", TEST_SO_PIN, TEST_PIN, &error);
+  g_assert_no_error(error);
+  g_assert_true(host_login(host, FALSE, TEST_PIN, NULL));
+  return host;
+}

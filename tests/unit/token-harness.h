@@ -29,6 +29,10 @@ gboolean host_possible(void); /* SoftHSM is there; else the test is skipped */
 Host *host_new(void);         /* started, greeted */
 Host *host_new_with(const char *module, const char *profile_text);
 Host *host_new_token(void); /* and a token initialised, unlocked */
+/* Over token-faulty-module.c, with the token initialised, unlocked; no fault yet. */
+Host *host_new_faulty(void);
+void host_fault(const char *name); /* "": none */
+gsize host_calls(const char *function);
 void host_start(Host *host);
 void host_stop(Host *host);
 void host_hello(Host *host);
