@@ -227,23 +227,26 @@ gboolean signet_token_change_pin(SignetClient *client, const char *token, const 
 gboolean signet_token_change_so_pin(SignetClient *client, const char *token, const char *old_pin,
                                     const char *new_pin, GError **error);
 
+typedef struct {
+  const char *token;
+  const char *serial; /* its serial number, as the person typed it */
+  const char *so_pin; /* (nullable): one try is spent when it is wrong */
+  const char *pin;    /* (nullable): the user's, for a soft token of signet's own */
+} SignetTokenErase;
+
 /**
  * signet_token_erase:
  * @client: an open connection
- * @token: label, serial number or PKCS#11 URI
- * @serial: its serial number, as the person typed it
- * @so_pin: (nullable): the SO PIN; one try is spent when it is wrong
- * @pin: (nullable): the user's PIN, for a soft token of signet's own
+ * @erase: which token, and the proof that it is meant
  * @ret_removed: (out) (optional): lines for a person, saying what went
- * @error: SIGNET_ERROR_REFUSED  @serial is not the token's
+ * @error: SIGNET_ERROR_REFUSED  the serial number is not the token's
  *
  * Destroys everything on a token.
  *
  * Source: PKCS#11 v2.40 5.5 C_InitToken
  */
-gboolean signet_token_erase(SignetClient *client, const char *token, const char *serial,
-                            const char *so_pin, const char *pin, char ***ret_removed,
-                            GError **error);
+gboolean signet_token_erase(SignetClient *client, const SignetTokenErase *erase,
+                            char ***ret_removed, GError **error);
 
 /**
  * signet_token_forget:

@@ -138,8 +138,11 @@ char *cli_safe(const char *text); /* control bytes and bad UTF-8 made visible; N
 const char *cli_next_char(const char *text); /* GLib's macro casts const away */
 int cli_columns(int fd);                     /* width of the terminal; 0: not one */
 int cli_width(const char *text);             /* columns it takes */
-char *cli_day(gint64 seconds);               /* 2026-11-23, local; "-" for 0 */
-char *cli_moment(gint64 seconds);            /* 2026-11-23 18:05 */
+/* Lines longer than `columns` (0: any length) are broken between words; indented ones stay, they are
+ * commands to copy, or tables. */
+char *cli_wrapped(const char *text, int columns);
+char *cli_day(gint64 seconds);    /* 2026-11-23, local; "-" for 0 */
+char *cli_moment(gint64 seconds); /* 2026-11-23 18:05 */
 char *cli_join(char *const *words, const char *between, const char *none);
 
 /* A line for a person on standard output; nothing with --json or --quiet. */

@@ -73,6 +73,14 @@ static gboolean
 no_key(const char *path, const GPtrArray *certificates, GError **error)
 {
   const BaseCert *first = g_ptr_array_index(certificates, 0);
+  if (first->use & BASE_USE_CA) {
+    base_error_set(error, SIGNET_ERROR_NOT_FOUND,
+                   "%s holds no certificate of yours, but that of a CA, %s: import puts it beside "
+                   "the IDs it certified",
+                   path, first->subject);
+    base_error_suggest(error, "signet", "import", path, NULL);
+    return FALSE;
+  }
   return base_error_set(
       error, SIGNET_ERROR_NOT_FOUND,
       "%s: no token that is here has the key of %s; put in the token that made its request", path,

@@ -163,8 +163,8 @@ cli_import_show_outcome(const Cli *cli, const TransferOutcome *outcome)
   for (guint i = 0; i < outcome->keys->len; i++)
     show_done(cli, g_ptr_array_index(outcome->keys, i));
   if (outcome->chain->len)
-    cli_say(cli, "  with %u %s of %s above", outcome->chain->len,
-            outcome->chain->len == 1 ? "certificate" : "certificates",
+    cli_say(cli, outcome->keys->len ? "  with %u %s of %s above" : "%u %s of %s above your IDs.",
+            outcome->chain->len, outcome->chain->len == 1 ? "certificate" : "certificates",
             outcome->chain->len == 1 ? "the CA" : "the CAs");
   show_lines(cli, "not imported: ", outcome->notes);
 }

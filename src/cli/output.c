@@ -43,6 +43,15 @@ json_descriptor(const Cli *cli)
   return cli_output_is_stdout(cli) ? STDERR_FILENO : STDOUT_FILENO;
 }
 
+/* "signet: …" on standard error. */
+static void
+print_remark(const char *safe)
+{
+  g_autofree char *line = g_strconcat("signet: ", safe, NULL);
+  g_autofree char *wrapped = cli_wrapped(line, cli_columns(STDERR_FILENO));
+  fprintf(stderr, "%s\n", wrapped);
+}
+
 void
 cli_say(const Cli *cli, const char *format, ...)
 {
@@ -50,9 +59,10 @@ cli_say(const Cli *cli, const char *format, ...)
     return;
   va_list args;
   va_start(args, format);
-  vprintf(format, args);
+  g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
-  putchar('\n');
+  g_autofree char *wrapped = cli_wrapped(text, cli_columns(STDOUT_FILENO));
+  puts(wrapped);
 }
 
 void
@@ -65,7 +75,7 @@ cli_note(const Cli *cli, const char *format, ...)
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
   g_autofree char *safe = cli_safe(text);
-  fprintf(stderr, "signet: %s\n", safe);
+  print_remark(safe);
 }
 
 void
@@ -145,7 +155,7 @@ cli_report_error(Cli *cli, const GError *error)
   }
   const SignetErrorDetails *details = signet_error_get_details(error);
   g_autofree char *message = cli_safe(error->message);
-  fprintf(stderr, "signet: %s\n", message);
+  print_remark(message);
   for (int i = 0; details && details->candidates && details->candidates[i]; i++) {
     g_autofree char *candidate = cli_safe(details->candidates[i]);
     fprintf(stderr, "  %s\n", candidate);

@@ -4,6 +4,7 @@
 #include "cli/issue.h"
 #include "cli/start.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SOFT_LABEL "signet"
@@ -110,15 +111,12 @@ make_token(Start *start, GError **error)
                            .pin = base_secret_text(pin),
                            .soft = start->soft,
                            .token = blank && *blank->uri ? blank->uri : NULL };
-  char *so_pin = NULL;
   g_autoptr(SignetToken) token =
-      signet_token_init(start->cli->client, &init, start->soft ? NULL : &so_pin, error);
+      signet_token_init(start->cli->client, &init, start->soft ? NULL : &start->so_pin, error);
   if (!token)
     return FALSE;
-  if (so_pin)
-    cli_say(start->cli,
-            "SO PIN: %s\nWrite it down now: it unblocks the token when the PIN is lost.", so_pin);
-  base_wipe_string(so_pin);
+  if (!start->cli->json)
+    cli_start_tell_so_pin(start, stdout);
   start->token = g_strdup(token->label);
   return signet_token_unlock(start->cli->client, token->uri, base_secret_text(pin), FALSE, NULL,
                              error);
@@ -168,13 +166,15 @@ make_key(Start *start, GError **error)
     name = *asked ? asked : NULL;
   }
   GPtrArray *words = g_ptr_array_new();
-  const char *const plain[] = { "id", "new", start->id, "--no-backup", "--token", start->token };
+  const char *const plain[] = { "id", "new", "--no-backup", "--token", start->token };
   for (gsize i = 0; i < G_N_ELEMENTS(plain); i++)
     g_ptr_array_add(words, (gpointer)(guintptr)plain[i]);
   const char *const more[] = { name ? "--name" : NULL, name, kind ? "--key" : NULL, kind };
   for (gsize i = 0; i < G_N_ELEMENTS(more); i++)
     if (more[i])
       g_ptr_array_add(words, (gpointer)(guintptr)more[i]);
+  g_ptr_array_add(words, (gpointer)(guintptr) "--");
+  g_ptr_array_add(words, start->id);
   g_ptr_array_add(words, NULL);
   gboolean done = cli_run(start->cli, (const char *const *)words->pdata, NULL, error);
   g_ptr_array_unref(words);
@@ -242,7 +242,7 @@ make_certificate(Start *start, GError **error)
     cli_say(start->cli, "Its self-signed certificate is beside it.");
     return cli_start_look(start, error);
   }
-  const char *const words[] = { "id", "request", start->id, "-o", start->request, NULL };
+  const char *const words[] = { "id", "request", "-o", start->request, "--", start->id, NULL };
   return cli_run(start->cli, words, NULL, error);
 }
 
@@ -268,7 +268,12 @@ gboolean
 cli_start_import(Start *start, GError **error)
 {
   const char *token = cli_text(start->cli, "token");
-  const char *const words[] = { "import", start->file, token ? "--token" : NULL, token, NULL };
+  const char *const words[] = { "import",
+                                token ? "--token" : "--",
+                                token ? token : start->file,
+                                token ? "--" : NULL,
+                                start->file,
+                                NULL };
   g_autoptr(GHashTable) before = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < start->ids->len; i++) {
     const SignetId *id = start->ids->pdata[i];

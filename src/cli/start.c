@@ -4,9 +4,21 @@
 #include "base/error.h"
 #include "cli/verbs.h"
 
+void
+cli_start_tell_so_pin(Start *start, FILE *out)
+{
+  if (!start->so_pin)
+    return;
+  fprintf(out, "SO PIN: %s\nWrite it down now: it unblocks the token when the PIN is lost.\n",
+          start->so_pin);
+  fflush(out);
+  base_wipe_string(g_steal_pointer(&start->so_pin));
+}
+
 static void
 start_clear(Start *start)
 {
+  cli_start_tell_so_pin(start, stderr); /* it failed before there was an answer to carry it */
   g_clear_pointer(&start->tokens, g_ptr_array_unref);
   g_clear_pointer(&start->ids, g_ptr_array_unref);
   g_free(start->id);
@@ -67,13 +79,17 @@ say_next(const Start *start)
 }
 
 static gboolean
-report(const Start *start, GError **error)
+report(Start *start, GError **error)
 {
-  return cli_json(start->cli,
-                  json_pack("{s:o, s:o, s:o, s:o, s:b}", "id", cli_json_text(start->id), "token",
-                            cli_json_text(start->token), "request", cli_json_text(start->request),
-                            "verdict", cli_json_text(start->verdict), "trusted", start->trusted),
-                  error);
+  json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:b}", "id", cli_json_text(start->id), "token",
+                             cli_json_text(start->token), "request", cli_json_text(start->request),
+                             "verdict", cli_json_text(start->verdict), "trusted", start->trusted);
+  if (start->so_pin)
+    json_object_set_new(object, "so_pin", json_string(start->so_pin));
+  gboolean told = cli_json(start->cli, object, error);
+  if (told)
+    base_wipe_string(g_steal_pointer(&start->so_pin));
+  return told;
 }
 
 static gboolean

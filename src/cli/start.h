@@ -7,6 +7,8 @@
 #include "base/secret.h"
 #include "cli/cli.h"
 
+#include <stdio.h>
+
 typedef enum {
   START_USE,    /* an ID that is there */
   START_NEW,    /* a new ID, on a token that is there or a soft one */
@@ -26,6 +28,7 @@ typedef struct {
   char *file;       /* START_IMPORT */
   char *request;    /* (nullable) a CSR was written there: no certificate yet */
   char *verdict;    /* (nullable) of the mail to oneself */
+  char *so_pin;     /* (nullable) invented, and not told yet */
   gboolean trusted; /* the ID's CA is trusted on this computer */
 } Start;
 
@@ -46,6 +49,9 @@ gboolean cli_start_import(Start *start, GError **error);
 gboolean cli_start_trust(Start *start, GError **error);
 void cli_start_tools(const Start *start);
 gboolean cli_start_prove(Start *start, GError **error); /* a signed mail to oneself that verifies */
+
+/* At once, and without heed of --quiet: it is known nowhere else. In JSON it is in the answer. */
+void cli_start_tell_so_pin(Start *start, FILE *out);
 
 /* A question with a default; the answer in lower case or as typed. */
 char *cli_start_ask(const Start *start, const char *question, const char *fallback, GError **error);

@@ -32,7 +32,8 @@ static void
 print_yellow(const char *text)
 {
   g_autofree char *safe = cli_safe(text);
-  g_autofree char *yellow = cli_styled(1, CLI_YELLOW, safe);
+  g_autofree char *wrapped = cli_wrapped(safe, cli_columns(1));
+  g_autofree char *yellow = cli_styled(1, CLI_YELLOW, wrapped);
   printf("%s\n", yellow);
 }
 

@@ -89,6 +89,36 @@ cli_width(const char *text)
   return width;
 }
 
+static void
+append_wrapped(GString *to, const char *line, int columns)
+{
+  g_auto(GStrv) words = g_strsplit(line, " ", -1);
+  int column = 0;
+  for (int i = 0; words[i]; i++) {
+    int width = cli_width(words[i]);
+    gboolean breaks = i > 0 && column + 1 + width > columns;
+    g_string_append_printf(to, "%s%s", breaks ? "\n  " : i ? " " : "", words[i]);
+    column = (breaks ? 2 : column + (i > 0)) + width;
+  }
+}
+
+char *
+cli_wrapped(const char *text, int columns)
+{
+  GString *wrapped = g_string_new(NULL);
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (int i = 0; lines[i]; i++) {
+    if (i)
+      g_string_append_c(wrapped, '\n');
+    if (columns <= 0 || lines[i][0] == ' ' || strchr(lines[i], '\033') ||
+        cli_width(lines[i]) <= columns)
+      g_string_append(wrapped, lines[i]);
+    else
+      append_wrapped(wrapped, lines[i], columns);
+  }
+  return g_string_free(wrapped, FALSE);
+}
+
 /* By the C library: a GDateTime looks the time zone up anew each time, which in a list of a
  * thousand IDs is three thousand system calls. */
 static gboolean

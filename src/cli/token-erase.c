@@ -41,11 +41,10 @@ doomed_lines(Cli *cli, const SignetToken *token, char *const *on_it, GError **er
         continue;
       gboolean last = g_strv_length(key->tokens) + g_strv_length(key->absent) == 1;
       gboolean opens = (key->can & (SIGNET_CAN_DECRYPT | SIGNET_CAN_DERIVE)) != 0;
-      g_ptr_array_add(lines, g_strdup_printf("%s: a %s key%s", id->id, key->kind,
+      g_ptr_array_add(lines, g_strdup_printf("%s: its %s key%s", id->id, key->kind,
                                              !last   ? ", also on another token"
-                                             : opens ? ", ITS ONLY COPY HERE: mail sealed to it "
-                                                       "cannot be opened any more"
-                                                     : ", its only copy here"));
+                                             : opens ? ", the ONLY COPY: mail sealed to it is lost"
+                                                     : ", the only copy"));
     }
   }
   g_ptr_array_add(lines, NULL);
@@ -54,6 +53,13 @@ doomed_lines(Cli *cli, const SignetToken *token, char *const *on_it, GError **er
 
 /* ---- the question ---- */
 
+/* Of a token that has none, the label: the same rule is signetd's. */
+static const char *
+serial_of(const SignetToken *token)
+{
+  return *token->serial ? token->serial : token->label;
+}
+
 static gboolean
 refuse(const SignetToken *token, GPtrArray *lines, GError **error)
 {
@@ -61,7 +67,7 @@ refuse(const SignetToken *token, GPtrArray *lines, GError **error)
                  "erasing \"%s\" destroys all that is on it: give its serial number", token->label);
   if (error && *error && lines->len > 1)
     base_error_details(*error)->candidates = g_strdupv((char **)lines->pdata);
-  base_error_suggest(error, "signet", "token", "erase", token->label, "--serial", token->serial,
+  base_error_suggest(error, "signet", "token", "erase", token->label, "--serial", serial_of(token),
                      NULL);
   return FALSE;
 }
@@ -85,7 +91,7 @@ ask_serial(Cli *cli, const SignetToken *token, GPtrArray *lines, GError **error)
   }
   if (lines->len <= 1)
     fprintf(stderr, "  no key that signet knows of\n");
-  g_autofree char *serial = cli_safe(token->serial);
+  g_autofree char *serial = cli_safe(serial_of(token));
   g_autofree char *prompt = g_strdup_printf("Type its serial number, %s, to erase it: ", serial);
   return cli_terminal_answer(prompt, error);
 }
@@ -101,8 +107,11 @@ erase(Cli *cli, const SignetToken *token, const char *serial, char ***ret_remove
   if (!pin)
     return FALSE;
   const char *text = base_secret_text(pin);
-  return signet_token_erase(cli->client, token->uri, serial, token->soft ? NULL : text,
-                            token->soft ? text : NULL, ret_removed, error);
+  const SignetTokenErase wish = { .token = token->uri,
+                                  .serial = serial,
+                                  .so_pin = token->soft ? NULL : text,
+                                  .pin = token->soft ? text : NULL };
+  return signet_token_erase(cli->client, &wish, ret_removed, error);
 }
 
 static gboolean
@@ -122,7 +131,8 @@ run(Cli *cli, GError **error)
   g_autofree char *serial = ask_serial(cli, token, lines, error);
   if (!serial)
     return FALSE;
-  if (strcmp(g_strstrip(serial), token->serial) != 0)
+  g_autofree char *wanted = g_strstrip(g_strdup(serial_of(token)));
+  if (!*wanted || strcmp(g_strstrip(serial), wanted) != 0)
     return base_error_set(error, SIGNET_ERROR_REFUSED,
                           "\"%s\" is not the serial number of \"%s\": nothing was erased", serial,
                           token->label);

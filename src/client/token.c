@@ -205,15 +205,15 @@ lines_call(SignetClient *client, ClientCall *call, const char *name, char ***ret
 }
 
 gboolean
-signet_token_erase(SignetClient *client, const char *token, const char *serial, const char *so_pin,
-                   const char *pin, char ***ret_removed, GError **error)
+signet_token_erase(SignetClient *client, const SignetTokenErase *erase, char ***ret_removed,
+                   GError **error)
 {
-  json_t *parameters = naming(token);
-  wire_json_set_text(parameters, "serial", serial);
-  if (so_pin)
-    wire_json_set_text(parameters, "so_pin", so_pin);
-  if (pin)
-    wire_json_set_text(parameters, "pin", pin);
+  json_t *parameters = naming(erase->token);
+  wire_json_set_text(parameters, "serial", erase->serial);
+  if (erase->so_pin)
+    wire_json_set_text(parameters, "so_pin", erase->so_pin);
+  if (erase->pin)
+    wire_json_set_text(parameters, "pin", erase->pin);
   ClientCall call = { .method = "org.signet.Token.Erase",
                       .parameters = parameters,
                       .flags = CLIENT_PERSON };

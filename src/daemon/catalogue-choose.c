@@ -13,10 +13,9 @@ typedef struct {
   const DaemonCert *wanted; /* (nullable) named by fingerprint */
   char *address;            /* (nullable) that is asked for: certificates that bear it go first */
   GPtrArray *reasons;       /* one line for each that cannot */
-  GPtrArray *ties;       /* (element-type DaemonCert): of other people, as good as the chosen one */
+  GPtrArray *ties;       /* (element-type DaemonCert): other people's, as good as the chosen one */
   const DaemonKey *away; /* (nullable) of a certificate that fits: its token is not here */
-  gboolean
-      hindered; /* a certificate that fits has a key that is here, or gone for good, and cannot */
+  gboolean hindered;     /* another that fits has a key that is here and cannot, or is lost */
 } Choosing;
 
 typedef enum { OBSTACLE_CERTIFICATE, OBSTACLE_KEY, OBSTACLE_AWAY } Obstacle;
@@ -43,6 +42,44 @@ reason_of_use(const DaemonCert *cert, BaseUse use)
   if (cert->use & BASE_USE_AUTH)
     return g_strdup("for authentication only");
   return g_strdup("not for mail");
+}
+
+static gboolean
+bears_address(const Choosing *choosing, const DaemonCert *cert)
+{
+  const DaemonKey *key = g_hash_table_lookup(choosing->catalogue->keys, cert->key);
+  const char *const *given = (const char *const *)key->given_addresses;
+  return g_strv_contains((const char *const *)cert->addresses, choosing->address) ||
+         (given && g_strv_contains(given, choosing->address));
+}
+
+/* The ID has it by another certificate, of the same person. */
+static gboolean
+person_has_address(const Choosing *choosing, const DaemonCert *cert)
+{
+  const DaemonKey *own = g_hash_table_lookup(choosing->catalogue->keys, cert->key);
+  for (guint i = 0; i < own->id->keys->len; i++) {
+    const DaemonKey *key = g_ptr_array_index(own->id->keys, i);
+    for (guint j = 0; j < key->certs->len; j++) {
+      const DaemonCert *other = g_ptr_array_index(key->certs, j);
+      if (bears_address(choosing, other) && daemon_catalogue_same_person(cert, other))
+        return TRUE;
+    }
+  }
+  return FALSE;
+}
+
+/* A signature by it would not be good: readers compare the addresses. */
+static char *
+reason_of_address(const Choosing *choosing, const DaemonCert *cert)
+{
+  if (!choosing->address || cert == choosing->wanted || !cert->addresses[0] ||
+      bears_address(choosing, cert))
+    return NULL;
+  if (choosing->use == BASE_USE_ENCRYPT && person_has_address(choosing, cert))
+    return NULL;
+  return g_strdup_printf("for %s%s, not for %s", cert->addresses[0],
+                         cert->addresses[1] ? " and others" : "", choosing->address);
 }
 
 static char *
@@ -120,6 +157,8 @@ reason_against(const Choosing *choosing, const DaemonKey *key, const DaemonCert 
   char *reason = reason_of_use(cert, choosing->use);
   *ret_obstacle = OBSTACLE_CERTIFICATE;
   if (!reason)
+    reason = reason_of_address(choosing, cert);
+  if (!reason)
     reason = reason_of_time(cert, choosing->now);
   return reason ? reason : reason_of_key(choosing, key, ret_location, ret_obstacle);
 }
@@ -134,15 +173,6 @@ prefer_key(GPtrArray *certs, const char *key)
   for (guint i = 0; key && i < certs->len; i++)
     if (strcmp(((DaemonCert *)g_ptr_array_index(certs, i))->key, key) == 0)
       g_ptr_array_insert(certs, (gint)n++, g_ptr_array_steal_index(certs, i));
-}
-
-static gboolean
-bears_address(const Choosing *choosing, const DaemonCert *cert)
-{
-  const DaemonKey *key = g_hash_table_lookup(choosing->catalogue->keys, cert->key);
-  const char *const *given = (const char *const *)key->given_addresses;
-  return g_strv_contains((const char *const *)cert->addresses, choosing->address) ||
-         (given && g_strv_contains(given, choosing->address));
 }
 
 /* Stable, too: an ID can have several addresses, and a certificate some of them. */
@@ -175,39 +205,6 @@ certs_of(const Choosing *choosing, const DaemonId *id)
 
 /* ---- one address, two people ---- */
 
-/* Of a name, what tells people apart: no initials, no numbers, and no address. */
-static GHashTable *
-name_words(const char *name)
-{
-  GHashTable *words = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  g_auto(GStrv) all = g_str_tokenize_and_fold(name ? name : "", NULL, NULL);
-  for (char **word = all; *word && !strchr(name, '@'); word++)
-    if (g_utf8_strlen(*word, -1) > 1 && !g_ascii_isdigit(**word))
-      g_hash_table_add(words, g_strdup(*word));
-  return words;
-}
-
-static gboolean
-holds_all(GHashTable *words, GHashTable *of)
-{
-  GHashTableIter iter;
-  gpointer word;
-  g_hash_table_iter_init(&iter, of);
-  while (g_hash_table_iter_next(&iter, &word, NULL))
-    if (!g_hash_table_contains(words, word))
-      return FALSE;
-  return TRUE;
-}
-
-/* "Alice Example" and "EXAMPLE.ALICE.M.1234" are one, and what does not say is nobody else. */
-static gboolean
-same_person(const DaemonCert *left, const DaemonCert *right)
-{
-  g_autoptr(GHashTable) left_words = name_words(left->name);
-  g_autoptr(GHashTable) right_words = name_words(right->name);
-  return holds_all(left_words, right_words) || holds_all(right_words, left_words);
-}
-
 /* An address that two people have (info@…) makes one ID of them: whose key it shall be is not for
  * us to say, unless the person did. */
 static gboolean
@@ -218,7 +215,7 @@ may_tie(const Choosing *choosing, const DaemonCert *chosen, const DaemonCert *ce
     return FALSE;
   if (choosing->address && bears_address(choosing, chosen) && !bears_address(choosing, cert))
     return FALSE;
-  return !same_person(chosen, cert);
+  return !daemon_catalogue_same_person(chosen, cert);
 }
 
 static void
@@ -313,7 +310,6 @@ set_away(const Choosing *choosing, const DaemonId *id, GError **error)
                  "the key of %s that can %s is on no token that is here now; it was last seen on "
                  "%s: insert it",
                  id->id, use_words(choosing->use), where);
-  daemon_catalogue_set_candidates(error, choosing->reasons);
   base_error_name_token(error, daemon_catalogue_token_label(choosing->away, NULL));
   base_error_suggest(error, "signet", "token", "list", NULL);
   return FALSE;
@@ -393,6 +389,10 @@ why_not(const Choosing *choosing, DaemonId *id, const char *address)
   own.ties = ties;
   if (choose_in_id(&own, id, &choice))
     return g_strdup_printf("%s: can %s, but is not for %s", id->id, use_words(own.use), address);
+  g_autofree char *where = own.away ? last_seen(own.away) : NULL;
+  if (where)
+    return g_strdup_printf("%s: is not for %s, and its key is away (last seen on %s)", id->id,
+                           address, where);
   return g_strdup_printf("%s: is not for %s, and cannot %s: %s", id->id, address,
                          use_words(own.use), bare_reason(g_ptr_array_index(reasons, 0)));
 }
@@ -419,7 +419,9 @@ find_named(Choosing *choosing, const DaemonWish *wish, DaemonId **ret_id, GError
     DaemonCert *cert = NULL;
     id = daemon_catalogue_find_id(choosing->catalogue, wish->id, &cert, error);
     choosing->wanted = cert;
-    choosing->address = base_address_normal(wish->id);
+    choosing->address = daemon_catalogue_find_address(choosing->catalogue, wish->id)
+                            ? base_address_normal(wish->id)
+                            : NULL;
   } else if (wish->address) {
     id = daemon_catalogue_find_address(choosing->catalogue, wish->address);
     if (!id)

@@ -105,6 +105,10 @@ gboolean daemon_catalogue_uri_fits_object(CatalogueUri *uri, const char *label, 
 /* TRUE when it names an object and not only a token. */
 gboolean daemon_catalogue_uri_has_object(CatalogueUri *uri);
 
+/* catalogue-person.c */
+/* By their names: one says no more than the other, or nothing. */
+gboolean daemon_catalogue_same_person(const DaemonCert *left, const DaemonCert *right);
+
 /* catalogue-text.c */
 /* A copy without control characters, at most `max` bytes; "" for NULL. */
 char *daemon_catalogue_clean(const char *text, gsize max);

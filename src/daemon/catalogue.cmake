@@ -11,6 +11,7 @@ add_library(signet_catalogue STATIC
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-json.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-locate.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-object.c
+  ${CMAKE_CURRENT_LIST_DIR}/catalogue-person.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-save.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-text.c
   ${CMAKE_CURRENT_LIST_DIR}/catalogue-uri.c

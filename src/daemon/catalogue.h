@@ -282,7 +282,8 @@ typedef struct {
   gint64 now;
 } DaemonWish;
 
-/* What an operation uses. NOT_FOUND, AMBIGUOUS, NONE_USABLE with each candidate's reason. */
+/* What an operation uses. NOT_FOUND, AMBIGUOUS, NONE_USABLE with each candidate's reason; TOKEN_GONE when
+ * nothing hinders but that the token with the fitting key is away. */
 gboolean daemon_catalogue_choose(DaemonCatalogue *catalogue, const DaemonWish *wish,
                                  DaemonChoice *ret_choice, GError **error);
 

@@ -292,7 +292,7 @@ run_next(DaemonToken *token)
   g_autoptr(GError) error = NULL;
   gboolean already = FALSE;
   WirePacker body = { 0 };
-  if (token->login_running || (token->away && token->present))
+  if (token->login_running || (token->present && (token->away || token->host->restart_wanted)))
     return; /* back from its restart, the token says whether a try is still safe */
   Login *login = g_queue_pop_head(&token->logins);
   if (!login)

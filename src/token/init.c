@@ -139,7 +139,9 @@ count_objects(Token *token, BaseDeadline deadline)
 }
 
 /* PKCS#11 v2.40 5.5.7: no session may be open, neither the pool's nor the one that holds a login. The
- * SO PIN is known to be right by now, so that another try puts none at risk. */
+ * SO PIN is known to be right by now, so that another try puts none at risk. A slot is all that
+ * C_InitToken is told, and without a session any card may have come into it: often they all have
+ * their maker's SO PIN. */
 static CK_RV
 wipe(Token *token, BaseSecret *so, BaseDeadline deadline)
 {
@@ -152,6 +154,8 @@ wipe(Token *token, BaseSecret *so, BaseDeadline deadline)
       g_usleep(ERASE_AGAIN_US);
     token_logout(token, deadline, NULL);
     token_session_flush(token);
+    if (!token_surely_there(token, NULL))
+      return CKR_DEVICE_REMOVED;
     g_rw_lock_reader_lock(&module->slots_lock);
     rv = module->f->C_InitToken(token->slot, length ? base_secret_bytes(so) : NULL, length,
                                 token->info.label);

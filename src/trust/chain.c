@@ -167,10 +167,28 @@ cert_at(X509_STORE_CTX *context, int at)
              : NULL;
 }
 
+/* OpenSSL takes a self-signed certificate without basicConstraints (version 1, or keyCertSign alone)
+ * for a CA's; trusted here, it stands for its holder only. A list of mail roots knows what it names. */
+char *
+trust_chain_no_ca(const TrustStore *store, const BaseCert *issuer)
+{
+  const char *origin = g_hash_table_lookup(store->origins, issuer->fingerprint);
+  if ((issuer->use & BASE_USE_CA) ||
+      (origin && store->mail && g_strcmp0(origin, store->mail->origin) == 0))
+    return NULL;
+  return g_strdup_printf("%s may not issue certificates", issuer->subject);
+}
+
 char *
 trust_chain_objection(const TrustStore *store, X509_STORE_CTX *context)
 {
   int n = sk_X509_num(X509_STORE_CTX_get0_chain(context));
+  for (int i = 1; i < n; i++) {
+    g_autoptr(BaseCert) issuer = cert_at(context, i);
+    char *no_ca = issuer ? trust_chain_no_ca(store, issuer) : NULL;
+    if (no_ca || !issuer)
+      return no_ca ? no_ca : g_strdup("its chain could not be checked");
+  }
   for (int i = 0; g_hash_table_size(store->distrusted) && i < n; i++) {
     g_autoptr(BaseCert) cert = cert_at(context, i);
     const char *by = cert ? g_hash_table_lookup(store->distrusted, cert->fingerprint) : NULL;

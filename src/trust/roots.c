@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "base/path.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LIMIT_LINE "# distrust-after "
 #define RUN_MS 15000
@@ -118,13 +120,28 @@ cache_path(void)
   return g_build_filename(state, CACHE_FILE, NULL);
 }
 
-/* (nullable) NULL where there is none, it is damaged, or of a module that is not wanted (any more). */
+/* Whom it names is trusted: nobody else may have written it. */
+static GBytes *
+map_own(const char *path)
+{
+  struct stat info;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0)
+    return NULL;
+  gboolean own = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
+                 !(info.st_mode & (S_IWGRP | S_IWOTH));
+  g_autoptr(GMappedFile) file = own ? g_mapped_file_new_from_fd(fd, FALSE, NULL) : NULL;
+  close(fd);
+  return file ? g_mapped_file_get_bytes(file) : NULL;
+}
+
+/* (nullable) NULL where there is none, it is damaged, not ours, or of a module that is not wanted
+ * (any more). */
 static TrustCache *
 load(const char *chosen)
 {
   g_autofree char *path = cache_path();
-  g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, NULL);
-  g_autoptr(GBytes) bytes = file ? g_mapped_file_get_bytes(file) : NULL;
+  g_autoptr(GBytes) bytes = map_own(path);
   g_autoptr(TrustCache) cache = bytes ? trust_cache_parse(bytes, NULL) : NULL;
   if (!cache || !is_one_of(trust_cache_head(cache)->module, chosen))
     return NULL;

@@ -35,9 +35,11 @@ TrustStack *trust_chain_stack(GPtrArray *certs);
 char *trust_chain_reason(X509_STORE_CTX *context);
 gboolean trust_chain_prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509,
                              STACK_OF(X509) * untrusted, gint64 when);
-/* (nullable) what speaks against a chain that is otherwise good, in half a sentence: a
- * certificate in it is distrusted, or its root counts only for what it issued earlier. */
+/* (nullable) what speaks against a chain that is otherwise good, in half a sentence: an issuer in
+ * it is no CA, a certificate is distrusted, or its root counts only for what it issued earlier. */
 char *trust_chain_objection(const TrustStore *store, X509_STORE_CTX *context);
+/* (nullable) the first of these only. */
+char *trust_chain_no_ca(const TrustStore *store, const BaseCert *issuer);
 /* (nullable) the last of these only. `root`: of the chain of `certificate`. */
 char *trust_chain_too_late(const TrustStore *store, const BaseCert *root,
                            const BaseCert *certificate);

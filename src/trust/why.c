@@ -146,6 +146,19 @@ issuer_url(const BaseCert *certificate)
   return url;
 }
 
+static void
+add_no_ca(TrustWhy *why, const TrustStore *store)
+{
+  for (guint i = 1; i < why->steps->len; i++) {
+    TrustStep *step = g_ptr_array_index(why->steps, i);
+    char *no_ca = step->problems->len ? NULL : trust_chain_no_ca(store, step->certificate);
+    if (!no_ca)
+      continue;
+    g_ptr_array_add(step->problems, no_ca);
+    why->need = TRUST_NEEDS_OTHER;
+  }
+}
+
 /* The list that has the root is done with it. */
 static void
 add_too_late(TrustWhy *why, const TrustStore *store)
@@ -217,6 +230,7 @@ trust_why(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediat
     TrustStep *first = g_ptr_array_index(why->steps, 0);
     g_ptr_array_add(first->problems, g_strdup("its chain could not be checked"));
   }
+  add_no_ca(why, store);
   if (ca)
     add_unfit(why);
   else

@@ -100,6 +100,15 @@ for delay in 0.06 0.1; do
   mv "$tokens" "$work/away" && mv "$work/away" "$tokens"
   works_again "away and at once back, it opens" decrypt -o o7.eml sealed.eml
 done
+for delay in 0 0.15; do
+  rested
+  signet_ token lock it >/dev/null
+  mv "$tokens" "$work/away"
+  sleep $delay
+  exits 6 "locked, and away for $delay s: sign" with_pin sign --id alice@example.org -o s5.eml mail.eml
+  mv "$work/away" "$tokens"
+  works_again "back, it signs" sign --id alice@example.org -o s6.eml mail.eml
+done
 is "$(ls s5.eml o5.eml 2>/dev/null)" "" "while it was away, nothing was written"
 
 # A full disk.

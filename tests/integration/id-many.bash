@@ -34,24 +34,22 @@ echo "# looked at again in $((($(date +%s%N) - begin) / 1000000)) ms"
 best=999999
 for _ in {1..5}; do
   begin=$(date +%s%N)
-  signet --no-input id list >list || best=failed
+  signet --no-input id list >listed || best=failed
   took=$((($(date +%s%N) - begin) / 1000000))
   if ((took < best)); then best=$took; fi
 done
 echo "# id list: $best ms, for which $list_ms are allowed on a machine that does nothing else"
 ((best < 4 * list_ms))
 result $? "they are listed in no time"
-ok "as one ID" grep -q old@example.org list
-is "$(awk 'length > 80' list | wc -l)" 0 "within 80 columns"
+ok "as one ID" grep -q old@example.org listed
+is "$(awk 'length > 80' listed | wc -l)" 0 "within 80 columns"
 
 mail old@example.org >mail.eml
 exits 4 "none of them signs" signet_ --json sign -o x.eml mail.eml
 says out '"and 280 more"' "each is named, within reason"
-for oldest in ca.d/1000.pem; do
-  openssl cms -encrypt -aes256 -in mail.eml -out sealed.eml $oldest
-  exits 0 "mail to the oldest opens" signet_ decrypt -o opened.eml sealed.eml
-  ok "whole" grep -q marzipan opened.eml
-done
+openssl cms -encrypt -aes256 -in mail.eml -out sealed.eml ca.d/1000.pem
+exits 0 "mail to the oldest opens" signet_ decrypt -o opened.eml sealed.eml
+ok "whole" grep -q marzipan opened.eml
 stop_daemon
 exits 0 "for another daemon, too" with_pin decrypt -o opened.eml sealed.eml
 finish

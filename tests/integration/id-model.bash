@@ -31,7 +31,7 @@ by=ca
 certify() {
   local out=$1 key=$2 from=$3 until=$4 subject=$5
   shift 5
-  openssl ca -batch -notext -config $by.conf -cert $by.pem -keyfile $by.key -in "$key.csr" -out "$out.pem" -subj "$subject" \
+  openssl ca -batch -notext -config "$by.conf" -cert "$by.pem" -keyfile "$by.key" -in "$key.csr" -out "$out.pem" -subj "$subject" \
     -startdate "$(day "$from")" -enddate "$(day "$until")" -extfile <(printf '%s\n' "$@" subjectKeyIdentifier=hash) \
     >/dev/null 2>certify.log || cat certify.log
 }
@@ -82,7 +82,7 @@ back() { # back "what" verb…: of a card put back a moment ago; a slow machine 
     status=$?
     if ((status != 6)); then break; fi
   done
-  result $status "$1"
+  result "$status" "$1"
 }
 
 ca ca "/CN=Mail CA"
@@ -211,6 +211,9 @@ for n in ann ben; do
 done
 signed_by "from an own address each signs with his own" ann-1 ann@example.org
 exits 0 "a fingerprint decides in any case" signet_ sign --id "$(fingerprint ann-1)" -o signed.eml mail.eml
+ok "without one of the two certificates" with_pin id remove ann@example.org --certificate "$(fingerprint ann-1)" --yes
+mail ann@example.org >mail.eml
+refused 4 "the other's is not taken for it" sign -o x.eml mail.eml
 
 # --- certified by oneself, and by a CA whose own certificate is missing ------------------------------
 

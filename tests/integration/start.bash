@@ -80,4 +80,19 @@ exits 0 "one command from a .p12 to a signed mail" import_it -o frank.eml
 says out "signed and verified: good" "it verifies"
 ok "openssl confirms it" openssl cms -verify -in frank.eml -CAfile ca.pem -out /dev/null
 exits 0 "the same file again" import_it
+# --- a blank card ----------------------------------------------------------------------------------
+
+stop_daemon
+rm -rf "$XDG_DATA_HOME" "$XDG_STATE_HOME" "$XDG_CONFIG_HOME"
+for module in /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so; do
+  if [[ -e $module ]]; then break; fi
+done
+cp "$module" card.so # not known as SoftHSM, its empty slot is a blank card
+mkdir -p "$XDG_CONFIG_HOME/signet"
+printf '[modules]\nadd=%s\noff=softhsm;\n' "$work/card.so" >"$XDG_CONFIG_HOME/signet/signet.conf"
+exits 0 "a blank card, and an address that begins with a dash" \
+  with_pin --json start --new=-grace@example.org --key ec:p256
+is "$(member id "$work/out")" -grace@example.org "both are taken"
+is "$(member so_pin "$work/out" | grep -c -E '^[0-9]{8,}$')" 1 "the SO PIN, known nowhere else, is in the answer"
+
 finish

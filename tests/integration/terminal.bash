@@ -105,4 +105,38 @@ $end"
 says_not out "$(printf '\033')\\[[0-9]*m" "none with NO_COLOR"
 signet_ id list >out
 says_not out "$(printf '\033')" "none in a file"
+
+# From nothing to a signed mail, by answering questions.
+stop_daemon
+rm -rf "$XDG_DATA_HOME" "$XDG_STATE_HOME" "$XDG_CONFIG_HOME"
+ok "signet start, asked and answered" person '
+spawn signet start
+expect -ex {Number [1]: }; send "1\r"
+expect "mail address: "; send "alice@example.org\r"
+expect "New PIN"; send "493817\r"; expect "again"; send "493817\r"
+expect "Your name"; send "Alice Example\r"
+expect -ex {Number [1]: }; send "1\r"
+expect -ex {mail? [y/N] }; send "y\r"
+'"$end"
+says out "signed and verified: good" "it ends with a good mail"
+says_not out 493817 "and no PIN was shown"
+is "$(tr -d '\r' <"$work/out" | wc -L | awk '{ print ($1 <= 80) }')" 1 "in 80 columns"
+exits 42 "Ctrl-C at a question ends it" person '
+spawn signet start
+expect -ex {Number [1]: }; send "\003"
+expect eof; lassign [wait] a b c d e f
+if {$e eq "CHILDKILLED" && $f eq "SIGINT"} { exit 42 }
+exit 1'
+ok "again, it knows what is there" person '
+spawn signet start
+expect "use alice@example.org"
+expect -ex {Number [1]: }; send "1\r"
+'"$end"
+says out "signed and verified: good" "and uses it"
+for verb in "status" "id list" "id show alice@example.org" "token list" "token show signet" "token modules" "trust list" \
+  "trust why alice@example.org" "config show" "id policy alice@example.org" "id list --expires-within 400"; do
+  person "spawn signet $verb
+$end"
+  is "$(tr -d '\r' <"$work/out" | sed -e 's/\x1b\[[0-9;]*m//g' -e 1d | grep -v -E '^(URI|  (Certificate|Public key)) ' | wc -L | awk '{ print ($1 <= 80) }')" 1 "signet $verb: in 80 columns"
+done
 finish

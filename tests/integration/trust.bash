@@ -126,6 +126,24 @@ exits 1 "no such file" signet_ trust why ./nothing.pem
 # --- adding and removing ------------------------------------------------------------------------
 exits 8 "nothing is trusted without a yes" signet_ trust add root.pem
 says err 'signet trust add root.pem --yes' "which is said"
+# Without basicConstraints OpenSSL takes any self-signed certificate for a CA's.
+leaf mallory root
+cp mallory.csr self.csr
+openssl x509 -req -in self.csr -signkey mallory.key -days 9 -out one.pem # version 1
+cp mallory.key one.key
+leaf ceo one
+sign_mail ceo ceo.eml -certfile one.pem
+exits 0 "a person's own certificate of version 1" signet_ trust add one.pem --yes
+says out 'only signatures made with it' "stands for its holder"
+exits 3 "and vouches for nobody else" signet_ verify ceo.eml
+says out 'mallory may not issue certificates' "which verify says"
+cat ceo.pem one.pem >chain.pem
+exits 0 "as does why" signet_ --json trust why chain.pem
+says out '"trusted":false.*mallory may not issue' "by the same words"
+sign_mail one mallory.eml
+signet_ verify mallory.eml >"$work/out" 2>&1
+says out 'trust.d/' "its holder's own mail is trusted"
+signet_ trust remove mallory >/dev/null
 exits 8 "a person's certificate of a CA is no root" signet_ trust add alice.pem --yes
 if command -v expect >/dev/null; then
   answer() { # answer WORD: to the question on a terminal

@@ -35,6 +35,25 @@ test_width(void)
 }
 
 static void
+wrapped_is(const char *text, int columns, const char *expected)
+{
+  g_autofree char *wrapped = cli_wrapped(text, columns);
+  g_assert_cmpstr(wrapped, ==, expected);
+}
+
+static void
+test_wrapped(void)
+{
+  wrapped_is("one two three", 0, "one two three");
+  wrapped_is("one two three", 13, "one two three");
+  wrapped_is("one two three", 8, "one two\n  three");
+  wrapped_is("longer-than-that", 8, "longer-than-that");
+  wrapped_is("one two three\n  signet id list\nfour five six", 9,
+             "one two\n  three\n  signet id list\nfour five\n  six");
+  wrapped_is("", 8, "");
+}
+
+static void
 test_nearest(void)
 {
   static const char *const words[] = { "list", "lock", "unlock", "unblock", NULL };
@@ -60,6 +79,7 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/cli/style/strange-text-is-made-visible", test_safe);
   g_test_add_func("/cli/style/width-counts-columns", test_width);
+  g_test_add_func("/cli/style/long-lines-are-broken-between-words", test_wrapped);
   g_test_add_func("/cli/style/nearest-word", test_nearest);
   g_test_add_func("/cli/style/join", test_join);
   return g_test_run();

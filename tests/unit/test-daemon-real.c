@@ -173,6 +173,14 @@ import(const Real *real, const char *token, const char *name, const char *addres
   g_assert_cmpstr(stored->token, ==, token);
 }
 
+static gboolean
+erase(Real *real, const char *token, const char *serial, const char *so_pin, const char *pin,
+      char ***ret_removed, GError **error)
+{
+  const SignetTokenErase wish = { token, serial, so_pin, pin };
+  return signet_token_erase(real->client, &wish, ret_removed, error);
+}
+
 static void
 assert_chosen(const Real *real, const char *address, int code)
 {
@@ -403,15 +411,14 @@ test_erase_soft(void)
   import(&real, "card", "Alice", "alice@example.org");
   import(&real, "other", "Bob", "bob@example.org");
   g_autoptr(SignetToken) token = describe(&real, "card");
-  g_assert_false(signet_token_erase(real.client, "card", "0123", NULL, PIN, NULL, &error));
+  g_assert_false(erase(&real, "card", "0123", NULL, PIN, NULL, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_REFUSED);
   g_clear_error(&error);
-  g_assert_false(
-      signet_token_erase(real.client, "card", token->serial, NULL, "111111", NULL, &error));
+  g_assert_false(erase(&real, "card", token->serial, NULL, "111111", NULL, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_PIN_INCORRECT);
   g_clear_error(&error);
   g_assert_cmpuint(folders(&real), ==, 2);
-  signet_token_erase(real.client, "card", token->serial, NULL, PIN, &removed, &error);
+  erase(&real, "card", token->serial, NULL, PIN, &removed, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(g_strv_length(removed), ==, 2);
   g_assert_nonnull(strstr(removed[0], "alice@example.org, the only copy"));
@@ -423,7 +430,7 @@ test_erase_soft(void)
 
   g_clear_pointer(&removed, g_strfreev);
   g_autoptr(SignetToken) other = describe(&real, "other");
-  signet_token_erase(real.client, "other", other->serial, SO_PIN, NULL, &removed, &error);
+  erase(&real, "other", other->serial, SO_PIN, NULL, &removed, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(folders(&real), ==, 0);
   init(&real, "card"); /* the place can be taken again */
@@ -467,16 +474,15 @@ test_erase_by_so_pin(void)
   unlock(&real, "own");
   import(&real, "own", "Alice", "alice@example.org");
   g_autoptr(SignetToken) token = describe(&real, "own");
-  g_assert_false(signet_token_erase(real.client, "own", token->serial, NULL, PIN, NULL, &error));
+  g_assert_false(erase(&real, "own", token->serial, NULL, PIN, NULL, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_USAGE);
   g_clear_error(&error);
-  g_assert_false(
-      signet_token_erase(real.client, "own", token->serial, "11111111", NULL, NULL, &error));
+  g_assert_false(erase(&real, "own", token->serial, "11111111", NULL, NULL, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_PIN_INCORRECT);
   g_clear_error(&error);
   unlock(&real, "own");
   assert_chosen(&real, "alice@example.org", -1);
-  signet_token_erase(real.client, "own", token->serial, SO_PIN, NULL, &removed, &error);
+  erase(&real, "own", token->serial, SO_PIN, NULL, &removed, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(g_strv_length(removed), ==, 2);
   assert_chosen(&real, "alice@example.org", SIGNET_ERROR_NOT_FOUND);

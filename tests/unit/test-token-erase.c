@@ -2,6 +2,7 @@
 /* What cannot be undone: a key sealed, a token erased. And the SO PIN that guards the latter. */
 #include "token-harness.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 static WireObject *
@@ -190,6 +191,24 @@ test_erase_with_wrong_pin_destroys_nothing(void)
   g_assert_cmpuint(host_count(objects, WIRE_OBJECT_KEY), ==, 1);
 }
 
+/* The other card may well have the same SO PIN: its maker's. */
+static void
+test_erase_spares_card_that_came_in_between(void)
+{
+  if (!host_possible())
+    return;
+  g_autoptr(Host) host = host_new_faulty();
+  g_autoptr(GError) error = NULL;
+  g_autofree char *tried = g_strconcat(g_getenv("FAULTY_CONTROL"), ".C_InitToken", NULL);
+  guint32 count = 0;
+
+  g_assert_true(g_file_test(tried, G_FILE_TEST_EXISTS) ? g_unlink(tried) == 0 : TRUE);
+  host_fault("swapped-after-so-login");
+  g_assert_false(ask(host, WIRE_HOST_ERASE, TEST_SO_PIN, NULL, &count, &error));
+  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
+  g_assert_false(g_file_test(tried, G_FILE_TEST_EXISTS));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -201,5 +220,7 @@ main(int argc, char **argv)
   g_test_add_func("/token/erase/erased-is-empty", test_erase_leaves_empty_token_of_that_name);
   g_test_add_func("/token/erase/wrong-pin-destroys-nothing",
                   test_erase_with_wrong_pin_destroys_nothing);
+  g_test_add_func("/token/erase/card-that-came-in-between-spared",
+                  test_erase_spares_card_that_came_in_between);
   return g_test_run();
 }

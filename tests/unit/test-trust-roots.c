@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <utime.h>
 
 #define DAY (24 * 60 * 60)
@@ -247,6 +248,29 @@ damaged_cache(void)
   g_assert_cmpuint(times_asked(), ==, 2);
 }
 
+/* What others may have written names nobody whom we trust. */
+static void
+foreign_cache(void)
+{
+  g_autoptr(SoftKey) root = make(NULL, TRUE, -10, 100);
+  g_autoptr(SoftKey) other = make(NULL, TRUE, -10, 100);
+  g_autoptr(SoftKey) leaf = make(root, FALSE, -10, 100);
+  g_autofree char *moved = g_strconcat(cache_file, ".moved", NULL);
+  start_over();
+  list_roots(root, "");
+  assert_check(module, leaf, TRUE, NULL);
+  list_roots(other, "");
+  assert_check(module, leaf, TRUE, NULL);
+  g_assert_cmpint(g_chmod(cache_file, 0620), ==, 0);
+  assert_check(module, leaf, FALSE, "no trusted root");
+  g_assert_cmpuint(times_asked(), ==, 2);
+  g_assert_cmpint(g_rename(cache_file, moved), ==, 0);
+  g_assert_cmpint(symlink(moved, cache_file), ==, 0);
+  assert_check(module, leaf, FALSE, "no trusted root");
+  g_assert_cmpuint(times_asked(), ==, 3);
+  g_unlink(moved);
+}
+
 /* The real list, compared with what NSS's own tool counts elsewhere; here: it is cheap. */
 static void
 real_list(void)
@@ -304,6 +328,7 @@ main(int argc, char **argv)
   g_test_add_func("/trust/roots/hanging-ended", hanging);
   g_test_add_func("/trust/roots/withdrawn-root-counts-for-earlier", withdrawn);
   g_test_add_func("/trust/roots/damaged-cache-made-anew", damaged_cache);
+  g_test_add_func("/trust/roots/foreign-cache-made-anew", foreign_cache);
   g_test_add_func("/trust/roots/real-list-found-by-name", real_list);
   int status = g_test_run();
   g_unlink(cache_file);

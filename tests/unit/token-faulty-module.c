@@ -47,6 +47,8 @@ count(const char *name)
 }
 
 /* As SoftHSM is when the token's folder was moved away: its slot stays, its objects are none. */
+static gint swapped; /* another card is in the slot */
+
 static gboolean
 vanished(void)
 {
@@ -65,7 +67,17 @@ faulty_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_
     return CKR_SESSION_HANDLE_INVALID;
   if (fault("pin-locked"))
     return CKR_PIN_LOCKED;
-  return real->C_Login(session, user, pin, length);
+  CK_RV rv = real->C_Login(session, user, pin, length);
+  if (user == CKU_SO && rv == CKR_OK && fault_once("swapped-after-so-login"))
+    g_atomic_int_set(&swapped, 1);
+  return rv;
+}
+
+static CK_RV
+faulty_init_token(CK_SLOT_ID slot, CK_UTF8CHAR *pin, CK_ULONG length, CK_UTF8CHAR *label)
+{
+  count("C_InitToken");
+  return real->C_InitToken(slot, pin, length, label);
 }
 
 static CK_RV
@@ -191,6 +203,8 @@ faulty_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     return CKR_GENERAL_ERROR;
   if (fault_once("nameless"))
     memset(info->label, ' ', sizeof info->label);
+  if (g_atomic_int_get(&swapped))
+    memset(info->serialNumber, '7', sizeof info->serialNumber);
   return rv;
 }
 
@@ -268,6 +282,7 @@ C_GetFunctionList(CK_FUNCTION_LIST **ret_list)
   faulty = *real;
   faulty.C_Login = faulty_login;
   faulty.C_SetPIN = faulty_set_pin;
+  faulty.C_InitToken = faulty_init_token;
   faulty.C_SignInit = faulty_sign_init;
   faulty.C_Sign = faulty_sign;
   faulty.C_DecryptInit = faulty_decrypt_init;
