@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define BASE_ERROR_C
 #include "base/error.h"
 
 #include <errno.h>

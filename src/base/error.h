@@ -27,6 +27,18 @@ gboolean base_error_set_errno(GError **error, int errnum, const char *format, ..
 gboolean base_error_set_openssl(GError **error, SignetError code, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
+#if defined __clang_analyzer__ && !defined BASE_ERROR_C
+/* The analyser sees one file at a time and would take the answer for anything. */
+static inline gboolean
+base_error_false(gboolean answer G_GNUC_UNUSED)
+{
+  return FALSE;
+}
+#define base_error_set(...) base_error_false((base_error_set)(__VA_ARGS__))
+#define base_error_set_errno(...) base_error_false((base_error_set_errno)(__VA_ARGS__))
+#define base_error_set_openssl(...) base_error_false((base_error_set_openssl)(__VA_ARGS__))
+#endif
+
 /* These three fill in details where there is an error of ours, and are fine with `error` NULL.
  * Suggest: the words of the command to type next; the varargs end with NULL. */
 void base_error_suggest(GError **error, const char *word, ...) G_GNUC_NULL_TERMINATED;

@@ -239,8 +239,7 @@ typedef struct {
 } TokenOperate;
 
 /* At most TOKEN_RESULT_MAX bytes to `result`. */
-gboolean token_operate(const TokenOperate *operate, guint8 *result, gsize *ret_length,
-                       GError **error);
+gboolean token_operate(const TokenOperate *ask, guint8 *result, gsize *ret_length, GError **error);
 
 /* ---- generate.c, store.c, ability.c ---- */
 

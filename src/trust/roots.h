@@ -14,8 +14,8 @@ typedef struct {
 
 /* By the settings. Never fails: `problem` says what did. */
 TrustMailRoots *trust_mail_roots_new(void);
-/* `program`: signet-token. `module`: PATH, "off", or NULL for the first that is there. */
-TrustMailRoots *trust_mail_roots_new_from(const char *program, const char *module);
+/* `program`: signet-token. `chosen`: PATH, "off", or NULL for the first that is there. */
+TrustMailRoots *trust_mail_roots_new_from(const char *program, const char *chosen);
 void trust_mail_roots_free(TrustMailRoots *roots);
 
 /* What `program --mail-roots module` prints: PEM, of bounded size, within a deadline. */

@@ -210,13 +210,14 @@ if mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
   done
   stop_daemon
   mount -t tmpfs -o ro tmpfs ro
+  cp "$(find /usr/lib -name libsofthsm2.so | head -n 1)" another.so
   printf -v saved '%s\n%s\n%s' "$XDG_DATA_HOME" "$XDG_STATE_HOME" "$XDG_CONFIG_HOME"
   export XDG_DATA_HOME=$work/ro/data XDG_STATE_HOME=$work/ro/state XDG_CONFIG_HOME=$work/ro/config
   lines="$pin\n$so_pin"
   met "read-only home" 1 Io "ro/data" - token init --soft --label ro
   lines=''
   met "read-only home" 1 Io "ro/config" - trust add alice.pem --yes
-  met "read-only home" 1 Io "ro/config" - token modules add "$module"
+  met "read-only home" 1 Io "ro/config" - token modules add "$work/another.so"
   exits 0 "looking works in a read-only home" signet_ status
   stop_daemon
   { read -r XDG_DATA_HOME && read -r XDG_STATE_HOME && read -r XDG_CONFIG_HOME; } <<<"$saved"
