@@ -51,6 +51,8 @@ run_act(Cli *cli, GError **error)
     return base_error_set(error, SIGNET_ERROR_USAGE,
                           "\"%s\" cannot be done: remove, insert or wrong-pin", shown);
   }
+  if (cli_text(cli, "socket"))
+    return base_error_set(error, SIGNET_ERROR_USAGE, "a sandbox has a socket of its own");
   if (!sandbox_check_inside(error) || !cli_connect(cli, error) ||
       !sandbox_act(cli->client, acts[i].act, error))
     return FALSE;

@@ -183,7 +183,7 @@ only_token(Daemon *daemon, GError **error)
     found = token;
     g_ptr_array_add(labels, g_strdup(daemon_token_label(token)));
   }
-  if (labels->len == 1)
+  if (found && labels->len == 1)
     return daemon_token_ref(found);
   if (!found) {
     base_error_set(error, SIGNET_ERROR_NOT_FOUND,

@@ -161,18 +161,19 @@ ask_erase(Erase *self)
 
 /* ---- a folder of signet's own SoftHSM ---- */
 
-/* SoftHSM keeps files only in it. */
+/* SoftHSM keeps files only in it. What else lies there must not save a key from going. */
 static gboolean
 remove_flat_folder(const char *path, GError **error)
 {
   g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
   const char *name = NULL;
+  gboolean all = TRUE;
   while (dir && (name = g_dir_read_name(dir))) {
     g_autofree char *file = g_build_filename(path, name, NULL);
-    if (unlink(file) != 0)
-      return base_error_set_errno(error, errno, "cannot remove %s", file);
+    if (unlink(file) != 0 && all)
+      all = base_error_set_errno(error, errno, "the token is gone, but cannot remove %s", file);
   }
-  return rmdir(path) == 0 || base_error_set_errno(error, errno, "cannot remove %s", path);
+  return all && (rmdir(path) == 0 || base_error_set_errno(error, errno, "cannot remove %s", path));
 }
 
 /* Moved out of SoftHSM's sight in one step first: there is no half a token. */

@@ -25,6 +25,7 @@
 /* A module that lists a token while another process writes there may fail (SoftHSM 2.6.1). */
 #define FINISH_TRIES 4
 #define FINISH_AGAIN_MS 200
+#define TURN_MS 20
 
 typedef struct {
   Daemon *daemon;
@@ -356,6 +357,30 @@ check_pin(DaemonToken *token, GError **error)
   return FALSE;
 }
 
+/* A PIN that another process is trying may turn out wrong: a second would spend another try. */
+static gboolean
+is_tried_now(const Transfer *self)
+{
+  const GPtrArray *all = self->daemon->transfers;
+  for (guint i = 0; i < all->len; i++) {
+    const Transfer *other = all->pdata[i];
+    if (other != self && other->tried && strcmp(other->token->identity, self->token->identity) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void logged_in(gpointer user_data, const GError *error);
+
+static gboolean
+take_turn(gpointer user_data)
+{
+  Transfer *self = user_data;
+  self->timer = 0;
+  daemon_token_login(self->token, logged_in, self);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 logged_in(gpointer user_data, const GError *error)
 {
@@ -363,6 +388,8 @@ logged_in(gpointer user_data, const GError *error)
   g_autoptr(GError) refused = NULL;
   if (error)
     fail(self, error);
+  else if (is_tried_now(self))
+    daemon_timer_set(&self->timer, TURN_MS, take_turn, self);
   else if (!check_pin(self->token, &refused))
     fail(self, refused);
   else

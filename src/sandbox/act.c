@@ -27,7 +27,10 @@ sandbox_check_inside(GError **error)
   struct stat info;
   const char *folder = own_folder();
   g_autofree char *note = folder ? g_build_filename(folder, SANDBOX_TOKEN_FILE, NULL) : NULL;
-  if (note && lstat(note, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid())
+  g_autofree char *socket = folder ? g_build_filename(folder, SANDBOX_SOCKET, NULL) : NULL;
+  /* With another socket the wrong PIN would go to the person's own signetd. */
+  if (note && lstat(note, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
+      g_strcmp0(g_getenv("SIGNET_SOCKET"), socket) == 0)
     return TRUE;
   return base_error_set(error, SIGNET_ERROR_USAGE,
                         "`signet sandbox do` is for commands inside a sandbox; start one with "

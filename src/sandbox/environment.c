@@ -40,7 +40,7 @@ static const char *const places[][2] = {
   { "XDG_STATE_HOME", "home/.local/state" },
   { "XDG_DATA_HOME", "home/.local/share" },
   { "XDG_RUNTIME_DIR", "run" },
-  { "SIGNET_SOCKET", "run/signet/socket" },
+  { "SIGNET_SOCKET", SANDBOX_SOCKET },
   /* The same SoftHSM that signetd hosts, for programs that load the module themselves. */
   { "SOFTHSM2_CONF", "home/.local/share/signet/softhsm/softhsm2.conf" },
 };

@@ -9,6 +9,7 @@
 #define SANDBOX_LABEL "sandbox"    /* the token's */
 #define SANDBOX_TOKEN_FILE "token" /* holds the name of the token's folder */
 #define SANDBOX_PULLED "pulled"
+#define SANDBOX_SOCKET "run/signet/socket"
 #define SANDBOX_TOKENS "home/.local/share/signet/softhsm/tokens"
 
 /* Folders, settings, SoftHSM's configuration; then the environment of this process and so of

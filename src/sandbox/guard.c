@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define LOCK_FD 3
+#define COMMAND "command " /* and its pid */
 #define FD_FLOOR 10
 #define COMMAND_MS 500 /* the orphaned command may tidy up */
 #define AGAIN_MS 1000  /* a daemon on its way up makes its folders again */
@@ -81,7 +82,7 @@ sandbox_guard_start(const SandboxPlace *place, gboolean keep, SandboxGuard *guar
 void
 sandbox_guard_tell_command(const SandboxGuard *guard, pid_t command)
 {
-  dprintf(guard->pipe, "command %d\n", (int)command);
+  dprintf(guard->pipe, COMMAND "%d\n", (int)command);
 }
 
 static gboolean
@@ -116,15 +117,17 @@ typedef struct {
 } Told;
 
 static void
-take_line(Told *told, const char *line)
+take_line(Told *told, char *line)
 {
-  int pid = 0;
-  if (strcmp(line, "end\n") == 0) {
+  gint64 pid = 0;
+  g_strchomp(line);
+  if (strcmp(line, "end") == 0) {
     told->ended = TRUE;
-  } else if (sscanf(line, "command %d", &pid) == 1 && pid > 1) {
+  } else if (g_str_has_prefix(line, COMMAND) &&
+             g_ascii_string_to_signed(line + strlen(COMMAND), 10, 2, G_MAXINT, &pid, NULL)) {
     if (told->command >= 0)
       close(told->command);
-    told->command = sandbox_pidfd(pid);
+    told->command = sandbox_pidfd((pid_t)pid);
   }
 }
 

@@ -6,13 +6,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PREFIX "signet-sandbox."
+#define RANDOM_LENGTH 6
+#define GOING "~" /* it is being removed */
 #define LOCK "lock"
 #define KEPT "kept"
 /* A socket's path has 107 bytes (unix(7)). Ours takes 45 beyond the base; GnuPG's, below the
@@ -99,15 +103,35 @@ sandbox_place_new(GError **error)
 
 static gboolean empty_folder(int folder, int depth);
 
+/* What is mounted inside (a desktop's gvfs and document portal below XDG_RUNTIME_DIR, a share) is not
+ * the sandbox's. A kernel before 5.6 cannot tell a bind mount of the same file system. */
+static int
+open_inner(int folder, const char *name)
+{
+  struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                          .resolve = RESOLVE_NO_XDEV };
+  struct stat outer_info, inner_info;
+  int inner = (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+  if (inner >= 0 || (errno != ENOSYS && errno != EPERM))
+    return inner;
+  inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (inner < 0 || (fstat(folder, &outer_info) == 0 && fstat(inner, &inner_info) == 0 &&
+                    outer_info.st_dev == inner_info.st_dev))
+    return inner;
+  close(inner);
+  errno = EXDEV;
+  return -1;
+}
+
 /* A test may have left a folder that even its owner cannot write to. */
 static gboolean
 remove_below(int folder, const char *name, int depth)
 {
   if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
     return TRUE;
-  int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int inner = open_inner(folder, name);
   if (inner < 0 && errno == EACCES && fchmodat(folder, name, 0700, 0) == 0)
-    inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    inner = open_inner(folder, name);
   if (inner < 0)
     return FALSE;
   gboolean emptied = depth < DEPTH_MAX && empty_folder(inner, depth + 1);
@@ -165,7 +189,7 @@ sandbox_place_clear(const char *path, gboolean keep)
   }
   /* Under another name nobody finds it and starts a daemon in it; one that did just before is
    * found by the open folder. */
-  g_autofree char *away = g_strconcat(path, "~", NULL);
+  g_autofree char *away = g_strconcat(path, GOING, NULL);
   const char *now = rename(path, away) == 0 ? away : path;
   sandbox_end_daemon(folder);
   gboolean emptied = sandbox_empty_folder(folder) || sandbox_empty_folder(folder);
@@ -181,16 +205,45 @@ is_old(const struct stat *info)
   return g_get_real_time() / G_USEC_PER_SEC - info->st_mtime > UNFINISHED_S;
 }
 
-/* Who has the lock may clear the folder; a new sandbox makes its own. */
+/* As g_mkdtemp() and sandbox_place_clear() name them; others of that prefix are somebody's. */
 static gboolean
-take_stale(int folder, const struct stat *info, int *ret_lock)
+is_our_name(const char *name)
+{
+  if (!g_str_has_prefix(name, PREFIX))
+    return FALSE;
+  const char *random = name + strlen(PREFIX);
+  gsize length = 0;
+  while (g_ascii_isalnum(random[length]))
+    length++;
+  return length == RANDOM_LENGTH && (!random[length] || strcmp(random + length, GOING) == 0);
+}
+
+static gboolean
+is_empty(int folder)
+{
+  int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = again >= 0 ? fdopendir(again) : NULL;
+  gboolean empty = dir != NULL;
+  if (!dir && again >= 0)
+    close(again);
+  for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
+    empty &= strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+  if (dir)
+    closedir(dir);
+  return empty;
+}
+
+/* Who has the lock may clear the folder; a new sandbox makes its own. Without one it was broken off
+ * as it was made, and is empty, or as it was removed. */
+static gboolean
+take_stale(int folder, const char *name, const struct stat *info, int *ret_lock)
 {
   *ret_lock = -1;
   if (faccessat(folder, KEPT, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return FALSE;
   int lock = openat(folder, LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (lock < 0)
-    return errno == ENOENT && is_old(info);
+    return errno == ENOENT && is_old(info) && (g_str_has_suffix(name, GOING) || is_empty(folder));
   if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
     *ret_lock = lock;
     return TRUE;
@@ -209,7 +262,7 @@ sweep_one(const char *base, const char *name)
   if (folder < 0)
     return;
   if (fstat(folder, &info) == 0 && info.st_uid == getuid() && (info.st_mode & 0777) == 0700 &&
-      take_stale(folder, &info, &lock))
+      take_stale(folder, name, &info, &lock))
     sandbox_place_clear(path, FALSE);
   if (lock >= 0)
     close(lock);
@@ -224,7 +277,7 @@ sandbox_place_sweep(const char *path)
   g_autoptr(GDir) dir = g_dir_open(base, 0, NULL);
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   for (const char *name = dir ? g_dir_read_name(dir) : NULL; name; name = g_dir_read_name(dir))
-    if (g_str_has_prefix(name, PREFIX) && strcmp(name, own) != 0)
+    if (is_our_name(name) && strcmp(name, own) != 0)
       g_ptr_array_add(names, g_strdup(name));
   for (guint i = 0; i < names->len; i++)
     sweep_one(base, names->pdata[i]);

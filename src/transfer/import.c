@@ -268,8 +268,36 @@ is_whole(const SignetKey *key, const TransferDone *done)
          (!done->token || (key->tokens && key->tokens[0]));
 }
 
+/* What a file's key may do: by its certificates, else all that its kind can. */
+static guint
+abilities_of(const TransferKey *key)
+{
+  if (key->can)
+    return key->can;
+  if (g_str_has_prefix(key->kind, "rsa:"))
+    return SIGNET_CAN_SIGN | SIGNET_CAN_DECRYPT;
+  return g_str_has_prefix(key->kind, "ec:") ? SIGNET_CAN_SIGN | SIGNET_CAN_DERIVE : SIGNET_CAN_SIGN;
+}
+
+/* One that was there before, or that the token took in its own way, may do less than the file's: that
+ * file is not to be destroyed. */
+static void
+note_inability(const TransferPlan *plan, const SignetKey *key, TransferOutcome *outcome)
+{
+  for (guint i = 0; i < plan->keys->len; i++) {
+    const TransferKey *of_file = g_ptr_array_index(plan->keys, i);
+    guint missing = strcmp(of_file->key, key->key) == 0 ? abilities_of(of_file) & ~key->can : 0;
+    const char *called = transfer_key_called(of_file);
+    if (missing)
+      g_ptr_array_add(outcome->notes,
+                      g_strdup_printf("%s (%s): the key on the token may not %s; keep the file",
+                                      called ? called : of_file->key, of_file->kind,
+                                      missing & SIGNET_CAN_SIGN ? "sign" : "open mail"));
+  }
+}
+
 static gboolean
-verify(SignetClient *client, TransferOutcome *outcome, GError **error)
+verify(SignetClient *client, const TransferPlan *plan, TransferOutcome *outcome, GError **error)
 {
   g_autoptr(GPtrArray) ids = signet_id_list(client, FALSE, error);
   if (!ids)
@@ -283,6 +311,7 @@ verify(SignetClient *client, TransferOutcome *outcome, GError **error)
                             "the key was stored on token \"%s\", but is not found there with its "
                             "certificates; try again",
                             done->token);
+    note_inability(plan, key, outcome);
     g_free(done->id);
     done->id = g_strdup(id->id);
     g_strfreev(done->addresses);
@@ -302,7 +331,7 @@ transfer_import(SignetClient *client, const TransferSource *source, const Transf
   if (!contents || !store_keys(transfer, contents, plan, wish, outcome, error) ||
       !signet_transfer_finish(transfer, error) ||
       !put_certificates(client, plan, wish->token, outcome, error) ||
-      !put_alone(client, plan, NULL, outcome, error) || !verify(client, outcome, error))
+      !put_alone(client, plan, NULL, outcome, error) || !verify(client, plan, outcome, error))
     return NULL;
   return g_steal_pointer(&outcome);
 }
@@ -362,7 +391,7 @@ transfer_join(SignetClient *client, const char *name, const TransferPlan *plan, 
     no_key(name, plan, error);
     return NULL;
   }
-  return verify(client, outcome, error) ? g_steal_pointer(&outcome) : NULL;
+  return verify(client, plan, outcome, error) ? g_steal_pointer(&outcome) : NULL;
 }
 
 /* ---- addresses ---- */

@@ -156,6 +156,36 @@ check_ours(const TransferSource *source, const struct stat *info, GError **error
   return TRUE;
 }
 
+/* A program may have written something else into it, by the same name, since it was read. */
+static gboolean
+check_same(const TransferSource *source, int fd, GError **error)
+{
+  gsize length = 0;
+  const guint8 *bytes = g_bytes_get_data(source->bytes, &length);
+  g_autofree guint8 *block = g_malloc(SHRED_BLOCK);
+  gsize at = 0;
+  ssize_t got = 0;
+  while ((got = pread(fd, block, SHRED_BLOCK, (off_t)at)) > 0 || (got < 0 && errno == EINTR)) {
+    if (got < 0)
+      continue;
+    if ((gsize)got > length - at || memcmp(block, bytes + at, (gsize)got) != 0)
+      break;
+    at += (gsize)got;
+  }
+  base_wipe(block, SHRED_BLOCK);
+  return (got == 0 && at == length) ||
+         base_error_set(error, SIGNET_ERROR_REFUSED,
+                        "%s was changed since it was imported; it is left alone", source->path);
+}
+
+static gboolean
+is_still_named(const TransferSource *source)
+{
+  struct stat info;
+  return lstat(source->path, &info) == 0 && info.st_dev == source->device &&
+         info.st_ino == source->inode;
+}
+
 static gboolean
 overwrite(int fd, const char *path, off_t length, GError **error)
 {
@@ -182,8 +212,13 @@ shred_open(const TransferSource *source, int fd, GError **error)
   struct stat info;
   if (fstat(fd, &info) != 0)
     return base_error_set_errno(error, errno, "cannot look at %s", source->path);
-  if (!check_ours(source, &info, error) || !overwrite(fd, source->path, info.st_size, error))
+  if (!check_ours(source, &info, error) || !check_same(source, fd, error) ||
+      !overwrite(fd, source->path, info.st_size, error))
     return FALSE;
+  if (!is_still_named(source))
+    return base_error_set(error, SIGNET_ERROR_REFUSED,
+                          "%s was overwritten; another file has its name now, and stays",
+                          source->path);
   if (ftruncate(fd, 0) != 0 || fsync(fd) != 0 || unlink(source->path) != 0)
     return base_error_set_errno(error, errno, "%s was overwritten, but cannot be removed",
                                 source->path);
@@ -196,7 +231,7 @@ transfer_shred(const TransferSource *source, GError **error)
   if (!source->path)
     return base_error_set(error, SIGNET_ERROR_USAGE, "%s is no file that could be removed",
                           source->name);
-  int fd = open(source->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  int fd = open(source->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && errno == ELOOP)
     return base_error_set(error, SIGNET_ERROR_REFUSED,
                           "%s is a link; what it points to is left alone", source->path);

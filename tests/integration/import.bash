@@ -172,6 +172,20 @@ exits 8 "--shred of a file with something that could not be imported" import --t
 [[ -s more.pem ]]
 result $? "leaves it"
 exits 2 "--shred of standard input" signet_ import --shred -
+# One key with two certificates: on the token it signs only, and the second file is for sealed mail.
+person gina gina@example.org rsa 2>>ca.log
+sed 's/,keyEncipherment//' gina.ext >gina.sign
+sed 's/digitalSignature,//' gina.ext >gina.seal
+for use in sign seal; do
+  cp "gina.$use" gina.ext
+  certify gina "gina-$use.pem" 60 2>>ca.log
+  openssl pkcs12 -export -in "gina-$use.pem" -inkey gina.key -out "gina-$use.p12" -passout "pass:$phrase"
+done
+exits 0 "a key that is for signatures" import --token signet --shred gina-sign.p12
+exits 8 "--shred of the same key for sealed mail" import --token signet --shred gina-seal.p12
+says out 'may not open mail' "which the token's cannot open"
+[[ -s gina-seal.p12 ]]
+result $? "leaves the file"
 
 # --- several keys, and a run that is broken off --------------------------------------------------
 

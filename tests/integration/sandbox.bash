@@ -186,6 +186,8 @@ is "$(grep -v '^The token' out | tr '\n' ' ')" \
   "remove 0 remove-again 0 sign-removed 6 open-removed 6 insert 0 sign-inserted 5 sign-with-pin 0 wrong-pin 0 locked:true sign-wrong 5 sign-right 0 out-events 1 " \
   "each time as with a card"
 exits 2 "outside there is nothing to be done" signet sandbox "do" remove
+exits 2 "nor with another signetd" sand -- env SIGNET_SOCKET="$XDG_RUNTIME_DIR/signet/socket" signet sandbox "do" wrong-pin
+exits 2 "named by --socket" sand -- signet --socket "$XDG_RUNTIME_DIR/signet/socket" sandbox "do" wrong-pin
 ok "what cannot be done" sand -- bash -c '
   signet --json sandbox do remove
   for act in block "slow 300" crash dance; do signet sandbox "do" $act 2>>said; echo "$act $?"; done'

@@ -121,6 +121,31 @@ test_wrong_pin(void)
   assert_ends(transfer_pid(world));
 }
 
+/* A PIN that was changed by another program is tried by one of several at once. */
+static void
+test_wrong_pin_of_many(void)
+{
+  g_autoptr(World) world = started();
+  Client *clients[TRANSFERS_MAX];
+  guint incorrect = 0, required = 0;
+  for (int i = 0; i < TRANSFERS_MAX; i++)
+    clients[i] = client_new(world);
+  unlock(clients[0]);
+  world_behave(world, "transfer", "wrong");
+  for (int i = 0; i < TRANSFERS_MAX; i++)
+    client_send(clients[i], OPEN, json_pack("{s:s}", "token", "fake"), FALSE);
+  for (int i = 0; i < TRANSFERS_MAX; i++) {
+    g_autoptr(TestJson) reply = client_receive(clients[i]);
+    const char *error = json_string_value(json_object_get(reply, "error"));
+    incorrect += g_strcmp0(error, "org.signet.Error.PinIncorrect") == 0;
+    required += g_strcmp0(error, "org.signet.Error.PinRequired") == 0;
+    client_free(clients[i]);
+  }
+  g_assert_cmpuint(incorrect, ==, 1);
+  g_assert_cmpuint(required, ==, TRANSFERS_MAX - 1);
+  g_assert_cmpuint(world_asked(world, "bind"), ==, 1);
+}
+
 static void
 test_misbehaves(gconstpointer data)
 {
@@ -251,6 +276,7 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/transfer/no-token-looks-only", test_without_token);
   g_test_add_func("/daemon/transfer/token-is-bound-by-its-pin", test_bound);
   g_test_add_func("/daemon/transfer/wrong-pin-is-booked-once", test_wrong_pin);
+  g_test_add_func("/daemon/transfer/wrong-pin-of-many-is-tried-once", test_wrong_pin_of_many);
   g_test_add_data_func("/daemon/transfer/hang-is-timeout", hang, test_misbehaves);
   g_test_add_data_func("/daemon/transfer/crash-is-failure", crash, test_misbehaves);
   g_test_add_data_func("/daemon/transfer/garbage-is-bad-input", garbage, test_misbehaves);

@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -93,10 +95,10 @@ static void
 test_unfinished(World *world, gconstpointer unused G_GNUC_UNUSED)
 {
   g_autoptr(SandboxPlace) place = make_place();
-  g_autofree char *young = g_build_filename(world->base, "signet-sandbox.young", NULL);
-  g_autofree char *old = g_build_filename(world->base, "signet-sandbox.old", NULL);
-  g_autofree char *open = g_build_filename(world->base, "signet-sandbox.open", NULL);
-  g_autofree char *link = g_build_filename(world->base, "signet-sandbox.link", NULL);
+  g_autofree char *young = g_build_filename(world->base, "signet-sandbox.Young1", NULL);
+  g_autofree char *old = g_build_filename(world->base, "signet-sandbox.older1", NULL);
+  g_autofree char *open = g_build_filename(world->base, "signet-sandbox.opened", NULL);
+  g_autofree char *link = g_build_filename(world->base, "signet-sandbox.linked", NULL);
   const struct utimbuf long_ago = { 1, 1 };
   g_assert_cmpint(g_mkdir(young, 0700), ==, 0);
   g_assert_cmpint(g_mkdir(old, 0700), ==, 0);
@@ -113,6 +115,70 @@ test_unfinished(World *world, gconstpointer unused G_GNUC_UNUSED)
   g_assert_cmpint(g_rmdir(young), ==, 0);
   g_assert_cmpint(g_rmdir(open), ==, 0);
   g_assert_true(sandbox_place_clear(place->path, FALSE));
+}
+
+/* Folders that a person, or a tool of theirs, named so. */
+static void
+test_somebodys(World *world, gconstpointer unused G_GNUC_UNUSED)
+{
+  static const char *const names[] = { "notes", "abcdef", "abcdef.bak", "abcde", "" };
+  const struct utimbuf long_ago = { 1, 1 };
+  g_autoptr(SandboxPlace) place = make_place();
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *name = g_strconcat("signet-sandbox.", names[i], NULL);
+    g_autofree char *folder = g_build_filename(world->base, name, NULL);
+    g_autofree char *file = g_build_filename(folder, "precious", NULL);
+    g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+    g_assert_cmpint(utime(folder, &long_ago), ==, 0);
+    sandbox_place_sweep(place->path);
+    g_assert_true(exists(file));
+    g_assert_cmpint(g_unlink(file), ==, 0);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+  }
+  g_autofree char *going = g_build_filename(world->base, "signet-sandbox.abcdef~", NULL);
+  g_autofree char *rest = g_build_filename(going, "home", NULL);
+  g_assert_cmpint(g_mkdir(going, 0700), ==, 0);
+  g_assert_cmpint(g_mkdir(rest, 0700), ==, 0);
+  g_assert_cmpint(utime(going, &long_ago), ==, 0);
+  sandbox_place_sweep(place->path);
+  g_assert_false(exists(going)); /* what a removal that broke off left */
+  g_assert_true(sandbox_place_clear(place->path, FALSE));
+}
+
+/* In a user namespace, or as root: else there is nothing to mount with. */
+static void
+test_mounted(World *world, gconstpointer unused G_GNUC_UNUSED)
+{
+  g_autoptr(SandboxPlace) place = make_place();
+  g_autofree char *outside = g_build_filename(world->base, "share", NULL);
+  g_autofree char *file = g_build_filename(outside, "precious", NULL);
+  g_autofree char *inside = sandbox_place_path(place, "run");
+  g_autofree char *left = g_strconcat(place->path, "~", NULL);
+  int status = 0;
+  g_assert_cmpint(g_mkdir(outside, 0700), ==, 0);
+  g_assert_cmpint(g_mkdir(inside, 0700), ==, 0);
+  g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+  pid_t child = fork();
+  if (child == 0) {
+    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(outside, inside, NULL, MS_BIND, NULL) != 0)
+      _exit(77);
+    _exit(sandbox_place_clear(place->path, FALSE) ? 1 : 0);
+  }
+  g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+  g_assert_true(exists(file));
+  g_assert_true(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    g_test_skip("nothing can be mounted here");
+    g_assert_true(sandbox_place_clear(place->path, FALSE));
+  } else {
+    g_assert_cmpint(WEXITSTATUS(status), ==, 0); /* not all of it is gone, and it says so */
+    g_assert_true(sandbox_place_clear(left, FALSE));
+  }
+  g_assert_cmpint(g_unlink(file), ==, 0);
+  g_assert_cmpint(g_rmdir(outside), ==, 0);
 }
 
 static void
@@ -190,6 +256,8 @@ main(int argc, char **argv)
   ADD("new-is-private-and-clears", NULL, test_private);
   ADD("owned-stays-and-unowned-is-swept", NULL, test_owned);
   ADD("kept-is-never-swept", NULL, test_kept);
+  ADD("somebodys-is-never-swept", NULL, test_somebodys);
+  ADD("mounted-inside-stays", NULL, test_mounted);
   ADD("half-made-is-swept-when-old", NULL, test_unfinished);
   ADD("closed-folders-go-and-links-are-not-followed", NULL, test_stubborn);
   ADD("daemon-is-told-to-end", NULL, test_daemon);

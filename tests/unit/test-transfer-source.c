@@ -89,6 +89,20 @@ symbolic_link_is_left_alone(void)
 }
 
 static void
+changed_file_is_left_alone(void)
+{
+  static const char *const before[] = { "the kez", "the ke", "the key and more" };
+  for (gsize i = 0; i < G_N_ELEMENTS(before); i++) {
+    g_autofree char *path = put("changed", before[i], -1);
+    g_autoptr(TransferSource) source = transfer_source_file(path, NULL);
+    FILE *file = fopen(path, "w"); /* the same inode */
+    g_assert_cmpint(fputs("the key", file), >=, 0);
+    g_assert_cmpint(fclose(file), ==, 0);
+    refused(path, source);
+  }
+}
+
+static void
 another_file_of_that_name_is_left_alone(void)
 {
   g_autofree char *path = put("replaced", "before", -1);
@@ -181,6 +195,7 @@ main(int argc, char **argv)
   T("shredded-is-gone", shredded_file_is_gone);
   T("hard-link-is-left-alone", hard_link_is_left_alone);
   T("symbolic-link-is-left-alone", symbolic_link_is_left_alone);
+  T("changed-is-left-alone", changed_file_is_left_alone);
   T("another-of-that-name-is-left-alone", another_file_of_that_name_is_left_alone);
 #undef T
 #define T(path, function) g_test_add_func("/transfer/child/" path, function)
