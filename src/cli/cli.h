@@ -147,6 +147,8 @@ char *cli_join(char *const *words, const char *between, const char *none);
 
 /* A line for a person on standard output; nothing with --json or --quiet. */
 void cli_say(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* The same, whatever the options: a line beside a table. */
+void cli_print_wrapped(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* A remark on standard error: "signet: …"; nothing with --json or --quiet. */
 void cli_note(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* One event on --status-fd. */

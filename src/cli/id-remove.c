@@ -36,7 +36,8 @@ run(Cli *cli, GError **error)
   g_autoptr(SignetId) id = signet_id_describe(cli->client, cli_argument(cli, 0), FALSE, error);
   if (!id || !may_remove(cli, id, error))
     return FALSE;
-  if (!signet_id_remove(cli->client, id->id, cli_text(cli, "certificate"),
+  /* By the name that was typed: a fingerprint means less than the ID that it leads to. */
+  if (!signet_id_remove(cli->client, cli_argument(cli, 0), cli_text(cli, "certificate"),
                         cli_flag(cli, "lose-mail"), &removed, error))
     return FALSE;
   for (int i = 0; removed && removed[i]; i++) {

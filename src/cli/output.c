@@ -52,6 +52,22 @@ print_remark(const char *safe)
   fprintf(stderr, "%s\n", wrapped);
 }
 
+static void G_GNUC_PRINTF(1, 0) print_wrapped(const char *format, va_list args)
+{
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  g_autofree char *wrapped = cli_wrapped(text, cli_columns(STDOUT_FILENO));
+  puts(wrapped);
+}
+
+void
+cli_print_wrapped(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  print_wrapped(format, args);
+  va_end(args);
+}
+
 void
 cli_say(const Cli *cli, const char *format, ...)
 {
@@ -59,10 +75,8 @@ cli_say(const Cli *cli, const char *format, ...)
     return;
   va_list args;
   va_start(args, format);
-  g_autofree char *text = g_strdup_vprintf(format, args);
+  print_wrapped(format, args);
   va_end(args);
-  g_autofree char *wrapped = cli_wrapped(text, cli_columns(STDOUT_FILENO));
-  puts(wrapped);
 }
 
 void

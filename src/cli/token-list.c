@@ -53,7 +53,7 @@ print_table(GPtrArray *tokens)
     g_autofree char *label = cli_safe(token->label);
     g_autofree char *problem = cli_safe(token->problem);
     if (*problem)
-      printf("%s: %s\n", label, problem);
+      cli_print_wrapped("%s: %s", label, problem);
   }
 }
 

@@ -26,9 +26,9 @@ print_modules(GPtrArray *modules)
     g_autofree char *problem = cli_safe(module->problem);
     g_autofree char *package = cli_safe(module->package);
     if (*problem)
-      printf("%s: %s\n", name, problem);
+      cli_print_wrapped("%s: %s", name, problem);
     else if (strcmp(module->state, "missing") == 0 && *package)
-      printf("%s: not installed; it is in the package %s\n", name, package);
+      cli_print_wrapped("%s: not installed; it is in the package %s", name, package);
   }
 }
 

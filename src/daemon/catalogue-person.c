@@ -10,8 +10,9 @@ static GHashTable *
 name_words(const char *name)
 {
   GHashTable *words = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  g_auto(GStrv) all = g_str_tokenize_and_fold(name ? name : "", NULL, NULL);
-  for (char **word = all; *word && !strchr(name, '@'); word++)
+  gboolean is_name = name && !strchr(name, '@');
+  g_auto(GStrv) all = g_str_tokenize_and_fold(is_name ? name : "", NULL, NULL);
+  for (char **word = all; *word; word++)
     if (g_utf8_strlen(*word, -1) > 1 && !g_ascii_isdigit(**word))
       g_hash_table_add(words, g_strdup(*word));
   return words;

@@ -189,6 +189,21 @@ check_key(const DaemonKey *key, const DaemonId *id, GError **error)
   return FALSE;
 }
 
+/* A fingerprint names one certificate: who types it does not mean all the keys of the ID. */
+static gboolean
+check_named(const DaemonId *id, const DaemonCert *named, GError **error)
+{
+  if (!named || id->keys->len < 2)
+    return TRUE;
+  base_error_set(error, SIGNET_ERROR_REFUSED,
+                 "%s has %u keys, and a fingerprint names one certificate: say --certificate for "
+                 "it, or the ID's own name for all",
+                 id->id, id->keys->len);
+  base_error_suggest(error, "signet", "id", "remove", id->id, "--certificate", named->fingerprint,
+                     NULL);
+  return FALSE;
+}
+
 /* Remove takes an ID off all tokens that are here, so the copies here are all it counts; one in a
  * drawer may be there still, or not. */
 static gboolean
@@ -241,11 +256,12 @@ plan(Remove *self, GError **error)
   const char *certificate;
   gboolean lose_mail;
   DaemonId *id;
+  DaemonCert *named = NULL;
   if (!daemon_id_text(self->call, "id", FALSE, &name, error) ||
       !daemon_id_text(self->call, "certificate", TRUE, &certificate, error) ||
       !wire_json_get_bool(daemon_call_parameters(self->call), "lose_mail", FALSE, &lose_mail,
                           error) ||
-      !(id = daemon_catalogue_find_id(daemon_catalogue(self->daemon), name, NULL, error)))
+      !(id = daemon_catalogue_find_id(daemon_catalogue(self->daemon), name, &named, error)))
     return FALSE;
   if (certificate) {
     DaemonCert *cert = find_cert(id, certificate, error);
@@ -254,7 +270,7 @@ plan(Remove *self, GError **error)
     self->forget = g_strdup(cert->fingerprint);
     plan_cert(self, cert);
   } else {
-    if (!check_id(id, lose_mail, error))
+    if (!check_named(id, named, error) || !check_id(id, lose_mail, error))
       return FALSE;
     plan_id(self, id);
   }

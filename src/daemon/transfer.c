@@ -147,7 +147,7 @@ static void
 bound(Transfer *self, const GError *error)
 {
   g_autoptr(GError) told = NULL;
-  if (self->tried)
+  if (self->tried && self->token)
     book(self, error, &told);
   else if (error)
     told = g_error_copy(error);
@@ -230,7 +230,8 @@ end_unanswered(Transfer *self)
   if (!error && !self->reason)
     base_error_set(&error, SIGNET_ERROR_FAILED,
                    "the process that opens files ended before it was ready; see signetd's log");
-  if (self->reason && self->reason->code == SIGNET_ERROR_PIN_REQUIRED && self->tried) {
+  if (self->reason && self->reason->code == SIGNET_ERROR_PIN_REQUIRED && self->tried &&
+      self->token) {
     g_autoptr(GError) unknown = g_error_new_literal(SIGNET_ERROR, SIGNET_ERROR_FAILED, "");
     g_autoptr(GError) booked = NULL;
     book(self, unknown, &booked);
@@ -433,11 +434,10 @@ open_transfer(DaemonCall *call)
   self->call = call;
   self->fd = self->pidfd = -1;
   g_ptr_array_add(daemon->transfers, self);
-  if (!find_token(self, &error))
-    fail(self, error);
-  else if (self->token)
+  gboolean found = find_token(self, &error);
+  if (found && self->token)
     daemon_token_login(self->token, logged_in, self);
-  else if (start(self, &error))
+  else if (found && start(self, &error))
     hand_over(self);
   else
     fail(self, error);

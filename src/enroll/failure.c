@@ -131,14 +131,14 @@ see_cmp(Symptoms *symptoms, int reason, const char *data)
 static void
 see_transfer(Symptoms *symptoms, int library, int reason)
 {
-  if (library == ERR_LIB_HTTP &&
+  gboolean is_garbled =
+      library == ERR_LIB_HTTP &&
       (reason == HTTP_R_STATUS_CODE_UNSUPPORTED || reason == HTTP_R_RECEIVED_ERROR ||
        reason == HTTP_R_UNEXPECTED_CONTENT_TYPE || reason == HTTP_R_HEADER_PARSE_ERROR ||
        reason == HTTP_R_MISSING_ASN1_ENCODING || reason == HTTP_R_MAX_RESP_LEN_EXCEEDED ||
        reason == HTTP_R_INCONSISTENT_CONTENT_LENGTH || reason == HTTP_R_RESPONSE_PARSE_ERROR ||
-       reason == HTTP_R_RESPONSE_LINE_TOO_LONG))
-    symptoms->garbled = TRUE;
-  else if (library == ERR_LIB_ASN1)
+       reason == HTTP_R_RESPONSE_LINE_TOO_LONG);
+  if (is_garbled || library == ERR_LIB_ASN1)
     symptoms->garbled = TRUE;
   else if (library == ERR_LIB_BIO &&
            (reason == BIO_R_CONNECT_TIMEOUT || reason == BIO_R_TRANSFER_TIMEOUT))

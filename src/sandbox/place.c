@@ -192,7 +192,9 @@ sandbox_place_clear(const char *path, gboolean keep)
   g_autofree char *away = g_strconcat(path, GOING, NULL);
   const char *now = rename(path, away) == 0 ? away : path;
   sandbox_end_daemon(folder);
-  gboolean emptied = sandbox_empty_folder(folder) || sandbox_empty_folder(folder);
+  gboolean emptied = sandbox_empty_folder(folder);
+  if (!emptied) /* what still ran may have written meanwhile */
+    emptied = sandbox_empty_folder(folder);
   close(folder);
   return rmdir(now) == 0 && emptied;
 }

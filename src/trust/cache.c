@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define FIRST_LINE "signet mail roots 1"
@@ -82,7 +81,7 @@ static char *
 next_line(const char **at, const char *end)
 {
   gsize left = (gsize)(end - *at);
-  const char *newline = memchr(*at, '\n', MIN(left, LINE_MAX_BYTES));
+  const char *newline = left ? memchr(*at, '\n', MIN(left, LINE_MAX_BYTES)) : NULL;
   if (!newline)
     return NULL;
   char *line = g_strndup(*at, (gsize)(newline - *at));
@@ -127,13 +126,29 @@ read_head(TrustCache *cache, const char **at, const char *end, gint64 *ret_count
 }
 
 static gboolean
+read_entry(const char *line, Entry *ret_entry)
+{
+  g_auto(GStrv) parts = g_strsplit(line ? line : "", " ", 6);
+  guint64 hash, offset, length;
+  gint64 limit;
+  if (g_strv_length(parts) != 5 || strlen(parts[4]) != FINGERPRINT_DIGITS ||
+      !g_ascii_string_to_unsigned(parts[0], 16, 0, G_MAXULONG, &hash, NULL) ||
+      !g_ascii_string_to_unsigned(parts[1], 10, 0, TRUST_CACHE_MAX, &offset, NULL) ||
+      !g_ascii_string_to_unsigned(parts[2], 10, 0, TRUST_CACHE_MAX, &length, NULL) ||
+      !g_ascii_string_to_signed(parts[3], 10, 0, G_MAXINT64, &limit, NULL))
+    return FALSE;
+  *ret_entry = (Entry){ hash, offset, length, limit, "" };
+  g_strlcpy(ret_entry->fingerprint, parts[4], sizeof ret_entry->fingerprint);
+  return TRUE;
+}
+
+static gboolean
 read_entries(TrustCache *cache, const char **at, const char *end, gint64 count)
 {
   for (gint64 i = 0; i < count; i++) {
     Entry entry;
     g_autofree char *line = next_line(at, end);
-    if (!line || sscanf(line, "%lx %zu %zu %" G_GINT64_FORMAT " %64s", &entry.hash, &entry.offset,
-                        &entry.length, &entry.limit, entry.fingerprint) != 5)
+    if (!read_entry(line, &entry))
       return FALSE;
     g_array_append_val(cache->entries, entry);
   }

@@ -246,4 +246,17 @@ kill "$other"
 
 echo "#"
 awk -F'|' '{ printf "# %-13s %-26s %s  %s\n", $1, $2, $3, $4; if ($5 != "") printf "# %44s Try: %s\n", "", $5 }' "$table"
+# --- what lies in a soft token's folder besides -------------------------------------------------
+
+soft_token doomed
+with_pin id new doomed@example.org --key ec:p256 --no-backup --token doomed >/dev/null
+signet_ --json token show doomed >doomed.json
+doomed=$(member serial doomed.json)
+for folder in "$embedded"/tokens/*; do
+  if [[ $(basename "$folder" | tr -d -) = *$doomed ]]; then mkdir "$folder/0-not-softhsm's"; fi
+done
+exits 1 "a soft token with a folder in it is erased" with_pin token erase doomed --serial "$doomed"
+says err "the token is gone, but cannot remove .*not-softhsm" "and what stays is told"
+is "$(find "$embedded" -path '*erased*' -type f | wc -l)" 0 "no key is left"
+
 finish

@@ -205,6 +205,8 @@ refused 4 "two people's certificates for one address" sign -o x.eml mail.eml
 is "$(member error "$work/out")" Ambiguous "is for the person to say"
 says out "\"Ben Baker, certificate $(fingerprint ben-1 | cut -c 1-16)\",\"Ann Archer, certificate" "they are named"
 says out '\"try":\["signet","id","default"' "and how to say it"
+refused 8 "a fingerprint does not remove both of them" id remove "$(fingerprint ben-1)" --yes --lose-mail
+says out "certificate" "but asks which is meant"
 for n in ann ben; do
   exits 0 "$n's is made the default" signet_ id default "$(fingerprint $n-1)"
   signed_by "and is what signs" $n-1 info@example.org
