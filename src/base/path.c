@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/path.h"
 
+#include "base/draft.h"
 #include "base/error.h"
 
 #include <dlfcn.h>
@@ -196,11 +197,18 @@ base_path_socket(GError **error)
 }
 
 static gboolean
+wait_for(int fd, short what)
+{
+  struct pollfd ready = { fd, what, 0 };
+  return poll(&ready, 1, -1) > 0 || errno == EINTR;
+}
+
+static gboolean
 write_all(int fd, const guint8 *bytes, gsize length)
 {
   while (length) {
     ssize_t done = write(fd, bytes, length);
-    if (done < 0 && errno == EINTR)
+    if (done < 0 && (errno == EINTR || (errno == EAGAIN && wait_for(fd, POLLOUT))))
       continue;
     if (done < 0)
       return FALSE;
@@ -210,54 +218,29 @@ write_all(int fd, const guint8 *bytes, gsize length)
   return TRUE;
 }
 
-/* The rename itself is only durable once its folder is on disk. */
-static void
-sync_folder(const char *path)
+gboolean
+base_path_write_fd(int fd, const char *name, gconstpointer bytes, gsize length, GError **error)
 {
-  g_autofree char *folder = g_path_get_dirname(path);
-  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
-    return;
-  fsync(fd);
-  close(fd);
+  if (!write_all(fd, bytes, length))
+    return base_error_set_errno(error, errno, "cannot write to %s", name);
+  return TRUE;
 }
 
 gboolean
 base_path_write(const char *path, gconstpointer bytes, gsize length, mode_t mode, GError **error)
 {
-  g_autofree char *temporary = g_strdup_printf("%s.XXXXXX", path);
-  int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, (int)mode);
-  if (fd < 0)
-    return base_error_set_errno(error, errno, "cannot write %s", path);
-  gboolean written = write_all(fd, bytes, length) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
-  int saved = errno;
-  if (close(fd) != 0 && written) {
-    saved = errno;
-    written = FALSE;
-  }
-  if (written && rename(temporary, path) != 0) {
-    saved = errno;
-    written = FALSE;
-  }
-  if (!written) {
-    unlink(temporary);
-    return base_error_set_errno(error, saved, "cannot write %s", path);
-  }
-  sync_folder(path);
-  return TRUE;
+  g_autoptr(BaseDraft) draft = base_draft_new(path, error);
+  return draft && base_path_write_fd(base_draft_fd(draft), path, bytes, length, error) &&
+         base_draft_commit(draft, mode, error);
 }
 
-/* Like read(2); waits where somebody made our standard input non-blocking. */
-static ssize_t
-read_some(int fd, guint8 *at, gsize want)
+ssize_t
+base_path_read_some(int fd, gpointer buffer, gsize size)
 {
   for (;;) {
-    ssize_t got = read(fd, at, want);
-    if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+    ssize_t got = read(fd, buffer, size);
+    if (got >= 0 || (errno != EINTR && (errno != EAGAIN || !wait_for(fd, POLLIN))))
       return got;
-    struct pollfd ready = { fd, POLLIN, 0 };
-    if (errno == EAGAIN && poll(&ready, 1, -1) < 0 && errno != EINTR)
-      return -1;
   }
 }
 
@@ -268,7 +251,7 @@ base_path_read_fd(int fd, const char *name, gsize max, GError **error)
   for (;;) {
     guint have = all->len;
     g_byte_array_set_size(all, have + READ_CHUNK);
-    ssize_t got = read_some(fd, all->data + have, READ_CHUNK);
+    ssize_t got = base_path_read_some(fd, all->data + have, READ_CHUNK);
     if (got < 0) {
       base_error_set_errno(error, errno, "cannot read %s", name);
       return NULL;

@@ -34,7 +34,13 @@ gboolean base_path_make_folder(const char *path, GError **error);
 gboolean base_path_write(const char *path, gconstpointer bytes, gsize length, mode_t mode,
                          GError **error);
 
+/* All of it; waits where somebody made the descriptor non-blocking. `name` is for messages. */
+gboolean base_path_write_fd(int fd, const char *name, gconstpointer bytes, gsize length,
+                            GError **error);
+
 /* Reads a whole file or, for "-", standard input; at most `max` bytes (and 1 GiB), else
  * TOO_LARGE. */
 GBytes *base_path_read(const char *path, gsize max, GError **error);
 GBytes *base_path_read_fd(int fd, const char *name, gsize max, GError **error);
+/* Like read(2), of what is there; waits where somebody made the descriptor non-blocking. */
+ssize_t base_path_read_some(int fd, gpointer buffer, gsize size);
