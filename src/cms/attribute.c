@@ -152,14 +152,30 @@ cms_attribute_names_signer(const CmsAttributes *attributes, X509 *signer)
   return good;
 }
 
-gboolean
-cms_attribute_is_set(GBytes *content)
+/* A SET that ends where the content does, or of indefinite length. */
+static gboolean
+is_set_by_form(const guint8 *bytes, gsize held, goffset length)
 {
-  gsize length = 0;
-  const guint8 *bytes = g_bytes_get_data(content, &length);
-  if (length < 2 || bytes[0] != (V_ASN1_SET | V_ASN1_CONSTRUCTED) || length > CMS_STRUCTURE_MAX)
+  guint octets = held < 2 ? 0 : bytes[1];
+  if (octets <= 0x80)
+    return octets == 0x80;
+  guint64 announced = 0;
+  octets &= 0x7f;
+  if (octets > 8 || held < 2 + octets)
     return FALSE;
-  g_autoptr(CmsAttributes) attributes = cms_asn_attributes_read(bytes, length);
+  for (guint i = 0; i < octets; i++)
+    announced = announced << 8 | bytes[2 + i];
+  return announced == (guint64)length - 2 - octets;
+}
+
+gboolean
+cms_attribute_is_set(const guint8 *bytes, gsize held, goffset length)
+{
+  if (held < 2 || bytes[0] != (V_ASN1_SET | V_ASN1_CONSTRUCTED))
+    return FALSE;
+  if (held < (gsize)length || held > CMS_STRUCTURE_MAX)
+    return is_set_by_form(bytes, held, length);
+  g_autoptr(CmsAttributes) attributes = cms_asn_attributes_read(bytes, held);
   const ASN1_TYPE *value = NULL;
   return attributes && cms_attribute_find(attributes, NID_pkcs9_messageDigest, &value) && value;
 }

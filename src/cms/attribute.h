@@ -20,5 +20,7 @@ gint64 cms_attribute_signing_time(const CmsAttributes *attributes);
 gboolean cms_attribute_names_signer(const CmsAttributes *attributes, X509 *signer);
 
 /* TRUE for bytes that are themselves a set of signed attributes: a signature without attributes
- * over these may be one whose attributes were taken for content. */
-gboolean cms_attribute_is_set(GBytes *content);
+ * over these may be one whose attributes were taken for content. `held` are the first of
+ * `length` bytes: of what is not held whole, or is over CMS_STRUCTURE_MAX, the form alone
+ * decides. */
+gboolean cms_attribute_is_set(const guint8 *bytes, gsize held, goffset length);

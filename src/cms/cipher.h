@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Content ciphers, and opening content with a key that is already known. */
+/* Content ciphers, and opening content, as it comes, with a key that is already known. */
 
+#include "base/flow.h"
+#include "base/secret.h"
 #include "cms/asn1.h"
 #include "cms/cms.h"
 
@@ -23,15 +25,18 @@ const EVP_CIPHER *cms_cipher_evp(const CmsCipher *cipher);
 typedef struct {
   const CmsCipher *cipher;
   const X509_ALGOR *algorithm;
-  const ASN1_OCTET_STRING *content; /* (nullable) */
-  const ASN1_OCTET_STRING *mac;     /* AuthEnvelopedData */
-  CmsAttributes *attributes;        /* authenticated ones, (nullable) */
+  const ASN1_OCTET_STRING *mac; /* AuthEnvelopedData */
+  CmsAttributes *attributes;    /* authenticated ones, (nullable) */
 } CmsSealed;
 
-/* The content, once padding or tag verified; else CANNOT_DECRYPT, and nothing of it stays in memory.
+/* A stage that opens sealed content with a key that is already known (taken). `next` stays the caller's.
+ * Of `sealed` cipher and algorithm are read, now; CANNOT_DECRYPT when they do not fit.
  *
- * CBC proves nothing: one wrong key in 256 leaves a padding that looks right (RFC 5652 6.3),
- * and whoever can change the message can change the content. Callers that know
- * what the content must look like check it (mime_is_entity()). */
-GBytes *cms_cipher_open(const CmsSealed *sealed, const guint8 *key, gsize key_length,
-                        GError **error);
+ * finish() checks padding or tag and passes on, else CANNOT_DECRYPT. Until then what came out is nobody's
+ * word, and with CBC after that too: one wrong key in 256 leaves a padding that looks right (RFC 5652 6.3),
+ * and whoever can change the message can change the content. Callers that know what the content must
+ * look like check it (mime_is_entity()). */
+BaseSink *cms_cipher_opener_new(const CmsSealed *sealed, BaseSecret *key, BaseSink *next,
+                                GError **error);
+/* What stood behind the content: tag and authenticated attributes. Before finish(); CANNOT_DECRYPT. */
+gboolean cms_cipher_opener_end(BaseSink *opener, const CmsSealed *sealed, GError **error);

@@ -68,7 +68,6 @@ cms_enveloped_sealed(const CmsEnveloped *enveloped, CmsSealed *ret_sealed, GErro
   *ret_sealed = (CmsSealed){
     .cipher = cipher,
     .algorithm = algorithm,
-    .content = enveloped->encrypted->content,
     .mac = auth ? enveloped->auth->mac : NULL,
     .attributes = auth ? enveloped->auth->attributes : NULL,
   };

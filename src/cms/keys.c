@@ -25,8 +25,8 @@ client_find(gpointer data, const SignetRecipient *recipients, gsize n, GError **
   return signet_id_find_recipients(data, recipients, n, error);
 }
 
-static CmsKeys
-keys_of(SignetClient *client)
+CmsKeys
+cms_keys_of(SignetClient *client)
 {
   return (CmsKeys){ client, client_sign, client_decrypt, client_derive, client_find };
 }
@@ -35,13 +35,21 @@ GBytes *
 cms_sign(SignetClient *client, const CmsSigner *signer, GBytes *content, gboolean detached,
          GError **error)
 {
-  CmsKeys keys = keys_of(client);
+  CmsKeys keys = cms_keys_of(client);
   return cms_sign_with(&keys, signer, content, detached, error);
+}
+
+BaseSink *
+cms_sign_new(SignetClient *client, const CmsSigner *signer, gboolean detached, gint64 length,
+             BaseSink *out, GError **error)
+{
+  CmsKeys keys = cms_keys_of(client);
+  return cms_sign_new_with(&keys, signer, detached, length, out, error);
 }
 
 CmsOpened *
 cms_decrypt(SignetClient *client, GBytes *message, GError **error)
 {
-  CmsKeys keys = keys_of(client);
+  CmsKeys keys = cms_keys_of(client);
   return cms_decrypt_with(&keys, message, error);
 }

@@ -5,6 +5,7 @@
  * cms_sign() and cms_decrypt() put libsignet behind it; tests put software keys there. */
 
 #include "cms/cms.h"
+#include "cms/flow.h"
 
 typedef struct {
   gpointer data;
@@ -17,6 +18,13 @@ typedef struct {
   GPtrArray *(*find)(gpointer data, const SignetRecipient *recipients, gsize n, GError **error);
 } CmsKeys;
 
+/* libsignet behind the seam; the client stays the caller's and must outlive its use. */
+CmsKeys cms_keys_of(SignetClient *client);
+
 GBytes *cms_sign_with(const CmsKeys *keys, const CmsSigner *signer, GBytes *content,
                       gboolean detached, GError **error);
+/* `keys` is copied; what it points to must outlive the sink. */
+BaseSink *cms_sign_new_with(const CmsKeys *keys, const CmsSigner *signer, gboolean detached,
+                            gint64 length, BaseSink *out, GError **error);
+BaseSink *cms_unseal_with(const CmsKeys *keys, BaseSink *out); /* likewise */
 CmsOpened *cms_decrypt_with(const CmsKeys *keys, GBytes *message, GError **error);

@@ -242,6 +242,13 @@ transport_open(const CmsRecipient *recipient, const CmsKeys *keys, const SignetM
   return key ? secret_of(key, wanted, error) : NULL;
 }
 
+gboolean
+cms_recipient_proves(const CmsRecipient *recipient)
+{
+  return !recipient->transport ||
+         OBJ_obj2nid(recipient->transport->algorithm->algorithm) != NID_rsaEncryption;
+}
+
 BaseSecret *
 cms_recipient_open(const CmsRecipient *recipient, const CmsKeys *keys, const SignetMatch *match,
                    gsize wanted, GError **error)

@@ -31,6 +31,9 @@ char *cms_recipient_algorithm(const CmsRecipient *recipient);
 SignetRecipient cms_recipient_ask(const CmsRecipient *recipient);
 void cms_recipient_ask_clear(SignetRecipient *ask);
 
+/* FALSE where a wrong key looks like a right one: RSA v1.5, whose padding nobody may tell about. */
+gboolean cms_recipient_proves(const CmsRecipient *recipient);
+
 /* The content key, `wanted` bytes, by the key that `match` names. Errors of `keys` come through;
  * what the message itself gets wrong is CANNOT_DECRYPT or UNSUPPORTED. */
 BaseSecret *cms_recipient_open(const CmsRecipient *recipient, const CmsKeys *keys,

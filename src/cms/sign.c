@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cms/sign.h"
+
 #include "base/error.h"
 #include "cms/attribute.h"
-#include "cms/keys.h"
 #include "cms/message.h"
 
 #include <openssl/err.h>
@@ -9,15 +10,15 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAttributes, cms_attribute_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
 
-/* Everything one signature is made of, while it is made. */
-typedef struct {
-  const CmsKeys *keys;
-  const CmsSigner *signer;
-  X509 *certificate; /* borrowed */
+struct CmsSigning {
+  CmsKeys keys;
+  char *key;
+  X509 *certificate;
+  GPtrArray *certificates; /* (element-type GBytes) the signer's first, each once */
   CmsScheming scheming;
-  GBytes *content;
-  gboolean detached;
-} Signing;
+};
+
+/* ---- what the key can do ---- */
 
 const char *
 cms_signer_hash(const CmsSigner *signer)
@@ -66,8 +67,10 @@ choose_scheming(const CmsSigner *signer, CmsScheming *scheming, GError **error)
                         "signet cannot sign with this kind of key");
 }
 
+/* ---- the signature ---- */
+
 static GBytes *
-ask_key(const Signing *signing, GBytes *attributes, GBytes *digest, GError **error)
+ask_key(const CmsSigning *signing, GBytes *attributes, GBytes *digest, GError **error)
 {
   static const SignetMechanism mechanisms[] = {
     [CMS_RSA_PKCS1] = SIGNET_RSA_PKCS1,
@@ -85,13 +88,13 @@ ask_key(const Signing *signing, GBytes *attributes, GBytes *digest, GError **err
   operation.data = g_bytes_get_data(whole ? attributes : digest, &operation.data_length);
   if (scheming->scheme == CMS_RSA_PSS)
     operation.mgf_hash = scheming->mgf_hash->name;
-  return signing->keys->sign(signing->keys->data, signing->signer->key, &operation, error);
+  return signing->keys.sign(signing->keys.data, signing->key, &operation, error);
 }
 
 /* Signs, and checks with the certificate what the token gave: a wrong certificate beside
  * the key, or a token that errs, must not become a message nobody can verify. */
 static gboolean
-sign_attributes(const Signing *signing, CmsAsnSigner *info, GError **error)
+sign_attributes(const CmsSigning *signing, CmsAsnSigner *info, GError **error)
 {
   const CmsScheming *scheming = &signing->scheming;
   g_autoptr(GBytes) attributes = cms_asn_attributes_der(info->signed_attributes, TRUE);
@@ -115,9 +118,8 @@ sign_attributes(const Signing *signing, CmsAsnSigner *info, GError **error)
 }
 
 static gboolean
-fill_signer(const Signing *signing, CmsAsnSigner *info, GError **error)
+fill_signer(const CmsSigning *signing, CmsAsnSigner *info, GBytes *digest, GError **error)
 {
-  const EVP_MD *md = cms_hash_md(signing->scheming.hash);
   PKCS7_ISSUER_AND_SERIAL *name = PKCS7_ISSUER_AND_SERIAL_new();
   info->sid->type = CMS_ASN_ISSUER_SERIAL;
   info->sid->d.issuer_serial = name;
@@ -126,52 +128,38 @@ fill_signer(const Signing *signing, CmsAsnSigner *info, GError **error)
   if (!name->serial || !X509_NAME_set(&name->issuer, X509_get_issuer_name(signing->certificate)) ||
       !ASN1_INTEGER_set(info->version, 1))
     return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot name the signer");
-  X509_ALGOR_set_md(info->digest, md);
+  X509_ALGOR_set_md(info->digest, cms_hash_md(signing->scheming.hash));
   if (!cms_scheming_write(&signing->scheming, info->algorithm, error))
     return FALSE;
-  g_autoptr(GBytes) digest =
-      cms_hash_digest(signing->scheming.hash, g_bytes_get_data(signing->content, NULL),
-                      g_bytes_get_size(signing->content));
-  if (!digest)
-    return base_error_set(error, SIGNET_ERROR_FAILED, "cannot hash the content");
   info->signed_attributes =
       cms_attribute_make(signing->certificate, digest, g_get_real_time() / G_USEC_PER_SEC, error);
-  return info->signed_attributes && sign_attributes(signing, info, error);
+  return info->signed_attributes != NULL;
 }
 
-static gboolean
-add_certificate(CmsAsnSigned *data, GBytes *der)
-{
-  ASN1_TYPE *any = ASN1_TYPE_new();
-  ASN1_STRING *string = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
-  if (!any || !string ||
-      !ASN1_STRING_set(string, g_bytes_get_data(der, NULL), (int)g_bytes_get_size(der)))
-    return FALSE;
-  ASN1_TYPE_set(any, V_ASN1_SEQUENCE, string);
-  return sk_ASN1_TYPE_push(data->certificates, any) > 0;
-}
+/* ---- the message around it ---- */
 
-/* The signer's, and the chain's without copies of one another. */
 static gboolean
-add_certificates(const CmsSigner *signer, CmsAsnSigned *data)
+add_certificates(const CmsSigning *signing, CmsAsnSigned *data)
 {
   data->certificates = sk_ASN1_TYPE_new_null();
-  if (!data->certificates || !add_certificate(data, signer->certificate))
-    return FALSE;
-  for (guint i = 0; signer->chain && i < signer->chain->len; i++) {
-    GBytes *der = g_ptr_array_index(signer->chain, i);
-    gboolean seen = g_bytes_equal(der, signer->certificate);
-    for (guint j = 0; j < i && !seen; j++)
-      seen = g_bytes_equal(der, g_ptr_array_index(signer->chain, j));
-    if (!seen && !add_certificate(data, der))
+  for (guint i = 0; data->certificates && i < signing->certificates->len; i++) {
+    GBytes *der = g_ptr_array_index(signing->certificates, i);
+    ASN1_TYPE *any = ASN1_TYPE_new();
+    ASN1_STRING *string = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+    if (!any || !string ||
+        !ASN1_STRING_set(string, g_bytes_get_data(der, NULL), (int)g_bytes_get_size(der)))
+      return FALSE;
+    ASN1_TYPE_set(any, V_ASN1_SEQUENCE, string);
+    if (sk_ASN1_TYPE_push(data->certificates, any) <= 0)
       return FALSE;
   }
-  return TRUE;
+  return data->certificates != NULL;
 }
 
-static gboolean
-fill_signed(const Signing *signing, CmsAsnSigned *data, GError **error)
+static CmsAsnSigned *
+unsigned_data(const CmsSigning *signing, GBytes *content_digest, GError **error)
 {
+  g_autoptr(CmsAsnSigned) data = CmsAsnSigned_new();
   X509_ALGOR *digest = X509_ALGOR_new();
   CmsAsnSigner *info = CmsAsnSigner_new();
   sk_X509_ALGOR_push(data->digests, digest);
@@ -179,26 +167,112 @@ fill_signed(const Signing *signing, CmsAsnSigned *data, GError **error)
   X509_ALGOR_set_md(digest, cms_hash_md(signing->scheming.hash));
   data->encapsulated->type = OBJ_nid2obj(NID_pkcs7_data);
   /* RFC 5652 5.1: version 1 with X.509 certificates, id-data and issuers and serials only */
-  if (!ASN1_INTEGER_set(data->version, 1) || !add_certificates(signing->signer, data))
-    return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot make the signed message");
-  if (!signing->detached) {
-    data->encapsulated->content = ASN1_OCTET_STRING_new();
-    if (!ASN1_OCTET_STRING_set(data->encapsulated->content,
-                               g_bytes_get_data(signing->content, NULL),
-                               (int)g_bytes_get_size(signing->content)))
-      return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot hold the content");
+  if (!ASN1_INTEGER_set(data->version, 1) || !add_certificates(signing, data)) {
+    base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot make the signed message");
+    return NULL;
   }
-  return fill_signer(signing, info, error);
+  return fill_signer(signing, info, content_digest, error) ? g_steal_pointer(&data) : NULL;
 }
+
+CmsAsnSigned *
+cms_signing_sign(const CmsSigning *signing, GBytes *digest, GError **error)
+{
+  g_autoptr(CmsAsnSigned) data = unsigned_data(signing, digest, error);
+  if (!data || !sign_attributes(signing, sk_CmsAsnSigner_value(data->signers, 0), error))
+    return NULL;
+  return g_steal_pointer(&data);
+}
+
+CmsAsnSigned *
+cms_signing_draft(const CmsSigning *signing, gboolean *ret_exact, GError **error)
+{
+  static const guint8 zeros[EVP_MAX_MD_SIZE];
+  gsize size = (gsize)EVP_MD_get_size(cms_hash_md(signing->scheming.hash));
+  g_autoptr(GBytes) digest = g_bytes_new_static(zeros, size);
+  g_autoptr(CmsAsnSigned) data = unsigned_data(signing, digest, error);
+  if (!data)
+    return NULL;
+  /* RSA: as long as the modulus (RFC 8017 8.1.1); Ed25519: 64 bytes (RFC 8032 5.1.6). */
+  int length = EVP_PKEY_get_size(X509_get0_pubkey(signing->certificate));
+  g_autofree guint8 *signature = g_malloc0((gsize)length);
+  ASN1_OCTET_STRING_set(sk_CmsAsnSigner_value(data->signers, 0)->signature, signature, length);
+  *ret_exact = signing->scheming.scheme != CMS_ECDSA;
+  return g_steal_pointer(&data);
+}
+
+/* ---- begin and end ---- */
 
 static X509 *
 read_certificate(const CmsSigner *signer, GError **error)
 {
   X509 *x509 = cms_asn_decode(g_bytes_get_data(signer->certificate, NULL),
                               g_bytes_get_size(signer->certificate), ASN1_ITEM_rptr(X509));
-  if (!x509)
+  if (!x509 || !X509_get0_pubkey(x509)) {
+    ERR_clear_error();
+    g_clear_pointer(&x509, X509_free);
     base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the signer's certificate is malformed");
+  }
   return x509;
+}
+
+/* The signer's, and the chain's without copies of one another. */
+static GPtrArray *
+collect_certificates(const CmsSigner *signer)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  g_ptr_array_add(all, g_bytes_ref(signer->certificate));
+  for (guint i = 0; signer->chain && i < signer->chain->len; i++) {
+    GBytes *der = g_ptr_array_index(signer->chain, i);
+    if (!g_ptr_array_find_with_equal_func(all, der, g_bytes_equal, NULL))
+      g_ptr_array_add(all, g_bytes_ref(der));
+  }
+  return all;
+}
+
+CmsSigning *
+cms_signing_new(const CmsKeys *keys, const CmsSigner *signer, GError **error)
+{
+  CmsScheming scheming;
+  if (!choose_scheming(signer, &scheming, error))
+    return NULL;
+  g_autoptr(X509) certificate = read_certificate(signer, error);
+  if (!certificate)
+    return NULL;
+  CmsSigning *signing = g_new0(CmsSigning, 1);
+  signing->keys = *keys;
+  signing->key = g_strdup(signer->key);
+  signing->certificate = g_steal_pointer(&certificate);
+  signing->certificates = collect_certificates(signer);
+  signing->scheming = scheming;
+  return signing;
+}
+
+void
+cms_signing_free(CmsSigning *signing)
+{
+  if (!signing)
+    return;
+  g_free(signing->key);
+  X509_free(signing->certificate);
+  g_ptr_array_unref(signing->certificates);
+  g_free(signing);
+}
+
+const CmsHash *
+cms_signing_hash(const CmsSigning *signing)
+{
+  return signing->scheming.hash;
+}
+
+/* ---- whole messages ---- */
+
+static gboolean
+add_content(CmsAsnSigned *data, GBytes *content, GError **error)
+{
+  data->encapsulated->content = ASN1_OCTET_STRING_new();
+  return ASN1_OCTET_STRING_set(data->encapsulated->content, g_bytes_get_data(content, NULL),
+                               (int)g_bytes_get_size(content)) ||
+         base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot hold the content");
 }
 
 GBytes *
@@ -210,15 +284,17 @@ cms_sign_with(const CmsKeys *keys, const CmsSigner *signer, GBytes *content, gbo
                    CMS_CONTENT_MAX / 1024 / 1024);
     return NULL;
   }
-  Signing signing = { keys, signer, NULL, { 0 }, content, detached };
-  if (!choose_scheming(signer, &signing.scheming, error))
+  g_autoptr(CmsSigning) signing = cms_signing_new(keys, signer, error);
+  if (!signing)
     return NULL;
-  g_autoptr(X509) certificate = read_certificate(signer, error);
-  if (!certificate)
+  g_autoptr(GBytes) digest = cms_hash_digest(
+      signing->scheming.hash, g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+  if (!digest) {
+    base_error_set(error, SIGNET_ERROR_FAILED, "cannot hash the content");
     return NULL;
-  signing.certificate = certificate;
-  g_autoptr(CmsAsnSigned) data = CmsAsnSigned_new();
-  if (!data || !fill_signed(&signing, data, error))
+  }
+  g_autoptr(CmsAsnSigned) data = cms_signing_sign(signing, digest, error);
+  if (!data || (!detached && !add_content(data, content, error)))
     return NULL;
   GBytes *message = cms_message_wrap(NID_pkcs7_signed, data, ASN1_ITEM_rptr(CmsAsnSigned));
   if (!message)

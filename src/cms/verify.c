@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cms/verify.h"
+
 #include "base/error.h"
 #include "cms/attribute.h"
-#include "cms/cms.h"
-#include "cms/message.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -14,26 +14,10 @@
 /* One message while it is verified. */
 typedef struct {
   const CmsAsnSigned *data;
-  GBytes *content;
+  CmsHashing *hashing;
   GPtrArray
       *certificates; /* (element-type CmsCertificate): the message's, then those given besides */
-  const CmsHash *hashes[CMS_SIGNERS_MAX]; /* the content's digests so far: it may be a gigabyte */
-  GBytes *digests[CMS_SIGNERS_MAX];
 } Verifying;
-
-static GBytes *
-content_digest(Verifying *verifying, const CmsHash *hash)
-{
-  guint i = 0;
-  while (i < CMS_SIGNERS_MAX - 1 && verifying->hashes[i] && verifying->hashes[i] != hash)
-    i++;
-  if (!verifying->hashes[i]) {
-    verifying->hashes[i] = hash;
-    verifying->digests[i] = cms_hash_digest(hash, g_bytes_get_data(verifying->content, NULL),
-                                            g_bytes_get_size(verifying->content));
-  }
-  return verifying->digests[i];
-}
 
 static void
 judge(CmsSignature *signature, CmsSignatureState state, const char *reason)
@@ -45,7 +29,7 @@ judge(CmsSignature *signature, CmsSignatureState state, const char *reason)
 
 /* RFC 5652 5.6 and 11: the attributes must be those of this content. NULL: they are. */
 static const char *
-attributes_problem(Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash)
+attributes_problem(const Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash)
 {
   const ASN1_TYPE *type = NULL;
   const ASN1_TYPE *digest = NULL;
@@ -57,7 +41,7 @@ attributes_problem(Verifying *verifying, const CmsAsnSigner *info, const CmsHash
   if (!cms_attribute_find(info->signed_attributes, NID_pkcs9_messageDigest, &digest) || !digest ||
       digest->type != V_ASN1_OCTET_STRING)
     return "its signed attributes do not hold the content's digest once";
-  GBytes *expected = content_digest(verifying, hash);
+  GBytes *expected = cms_hashing_digest(verifying->hashing, hash);
   const ASN1_STRING *octets = digest->value.octet_string;
   if (!expected || (gsize)ASN1_STRING_length(octets) != g_bytes_get_size(expected) ||
       memcmp(ASN1_STRING_get0_data(octets), g_bytes_get_data(expected, NULL),
@@ -66,36 +50,64 @@ attributes_problem(Verifying *verifying, const CmsAsnSigner *info, const CmsHash
   return NULL;
 }
 
-/* What the signature itself covers, and its digest. */
-static const char *
-signed_bytes(Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash,
-             GBytes **ret_message, GBytes **ret_digest)
+/* What one signature covers: the bytes (pure Ed25519 takes these), and their digest. */
+typedef struct {
+  GBytes *message;
+  GBytes *digest;
+} Covered;
+
+static void
+covered_clear(Covered *covered)
 {
-  if (!info->signed_attributes) {
-    /* RFC 5652 5.3: without attributes only id-data may be signed. */
-    if (OBJ_obj2nid(verifying->data->encapsulated->type) != NID_pkcs7_data)
-      return "it has no signed attributes, and its content is not plain data";
-    if (cms_attribute_is_set(verifying->content))
-      return "what it signs looks like the attributes of another signature";
-    GBytes *digest = content_digest(verifying, hash);
-    if (!digest)
-      return "its content cannot be hashed";
-    *ret_message = g_bytes_ref(verifying->content);
-    *ret_digest = g_bytes_ref(digest);
-    return NULL;
-  }
+  g_clear_pointer(&covered->message, g_bytes_unref);
+  g_clear_pointer(&covered->digest, g_bytes_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Covered, covered_clear)
+
+/* RFC 5652 5.4: with attributes the signature is over them, and they name the content. */
+static const char *
+cover_attributes(const Verifying *verifying, const CmsAsnSigner *info, const CmsHash *hash,
+                 Covered *covered)
+{
   const char *problem = attributes_problem(verifying, info, hash);
   if (problem)
     return problem;
-  g_autoptr(GBytes) message = cms_asn_attributes_der(info->signed_attributes, FALSE);
-  GBytes *digest =
-      message ? cms_hash_digest(hash, g_bytes_get_data(message, NULL), g_bytes_get_size(message))
-              : NULL;
-  if (!digest)
-    return "its signed attributes cannot be encoded";
-  *ret_message = g_steal_pointer(&message);
-  *ret_digest = digest;
+  covered->message = cms_asn_attributes_der(info->signed_attributes, FALSE);
+  if (covered->message)
+    covered->digest = cms_hash_digest(hash, g_bytes_get_data(covered->message, NULL),
+                                      g_bytes_get_size(covered->message));
+  return covered->digest ? NULL : "its signed attributes cannot be encoded";
+}
+
+static const char *
+cover_content(const Verifying *verifying, const CmsHash *hash, Covered *covered)
+{
+  /* RFC 5652 5.3: without attributes only id-data may be signed. */
+  if (OBJ_obj2nid(verifying->data->encapsulated->type) != NID_pkcs7_data)
+    return "it has no signed attributes, and its content is not plain data";
+  if (cms_hashing_is_attributes(verifying->hashing))
+    return "what it signs looks like the attributes of another signature";
+  GBytes *message = cms_hashing_content(verifying->hashing);
+  GBytes *digest = cms_hashing_digest(verifying->hashing, hash);
+  covered->message = message ? g_bytes_ref(message) : NULL;
+  covered->digest = digest ? g_bytes_ref(digest) : NULL;
   return NULL;
+}
+
+/* Why it cannot be told whether this signature is good; NULL: it can. */
+static char *
+missing_text(const Verifying *verifying, const CmsAsnSigner *info, const CmsScheming *scheming)
+{
+  if (scheming->scheme == CMS_EDDSA && !info->signed_attributes)
+    return cms_hashing_content(verifying->hashing)
+               ? NULL
+               : g_strdup_printf("it signs the content itself instead of a digest, which signet "
+                                 "checks up to %d MiB",
+                                 CMS_KEPT_MAX / 1024 / 1024);
+  if (cms_hashing_digest(verifying->hashing, scheming->hash))
+    return NULL;
+  return g_strdup_printf("its hash %s is not one that the message announces", scheming->hash->name);
 }
 
 static gboolean
@@ -112,7 +124,7 @@ identifier_fits(const CmsAsnIdentifier *sid, const CmsCertificate *certificate)
 
 static void
 try_certificate(CmsSignature *signature, const CmsAsnSigner *info, const CmsScheming *scheming,
-                CmsCertificate *certificate, GBytes *message, GBytes *digest)
+                const Covered *covered, CmsCertificate *certificate)
 {
   EVP_PKEY *key = X509_get0_pubkey(certificate->x509);
   base_cert_free(signature->certificate);
@@ -123,7 +135,7 @@ try_certificate(CmsSignature *signature, const CmsAsnSigner *info, const CmsSche
     return;
   }
   signature->weak = scheming->hash->weak || cms_key_is_weak(key);
-  if (!cms_scheming_verify(scheming, key, message, digest, info->signature))
+  if (!cms_scheming_verify(scheming, key, covered->message, covered->digest, info->signature))
     judge(signature, CMS_SIGNATURE_BAD, "it was not made by the key of the certificate it names");
   else if (info->signed_attributes &&
            !cms_attribute_names_signer(info->signed_attributes, certificate->x509))
@@ -133,8 +145,8 @@ try_certificate(CmsSignature *signature, const CmsAsnSigner *info, const CmsSche
 }
 
 static void
-find_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info,
-            const CmsScheming *scheming, GBytes *message, GBytes *digest)
+find_signer(const Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info,
+            const CmsScheming *scheming, const Covered *covered)
 {
   guint found = 0;
   /* Two certificates may carry one issuer and serial; any that verifies will do. */
@@ -143,7 +155,7 @@ find_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *i
     if (!identifier_fits(info->sid, certificate))
       continue;
     found++;
-    try_certificate(signature, info, scheming, certificate, message, digest);
+    try_certificate(signature, info, scheming, covered, certificate);
     if (signature->state == CMS_SIGNATURE_GOOD)
       return;
   }
@@ -158,14 +170,31 @@ find_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *i
 }
 
 static void
-fill_signature(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
+check_signature(const Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info,
+                const CmsScheming *scheming)
+{
+  g_auto(Covered) covered = { NULL, NULL };
+  g_autofree char *missing = missing_text(verifying, info, scheming);
+  if (missing) {
+    judge(signature, CMS_SIGNATURE_UNKNOWN, missing);
+    return;
+  }
+  const char *problem = info->signed_attributes
+                            ? cover_attributes(verifying, info, scheming->hash, &covered)
+                            : cover_content(verifying, scheming->hash, &covered);
+  if (problem)
+    judge(signature, CMS_SIGNATURE_BAD, problem);
+  else
+    find_signer(verifying, signature, info, scheming, &covered);
+}
+
+static void
+fill_signature(const Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
 {
   const CmsHash *hash = cms_hash_of_algorithm(info->digest);
   CmsScheming scheming;
   gboolean unknown = FALSE;
   g_autofree char *reason = NULL;
-  g_autoptr(GBytes) message = NULL;
-  g_autoptr(GBytes) digest = NULL;
   signature->digest = hash ? g_strdup(hash->name) : cms_oid_text(info->digest->algorithm);
   signature->algorithm = cms_oid_text(info->algorithm->algorithm);
   if (info->signed_attributes)
@@ -181,16 +210,12 @@ fill_signature(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner
   }
   g_free(signature->algorithm);
   signature->algorithm = g_strdup(cms_scheme_name(scheming.scheme));
-  const char *problem = signed_bytes(verifying, info, hash, &message, &digest);
-  if (problem)
-    judge(signature, CMS_SIGNATURE_BAD, problem);
-  else
-    find_signer(verifying, signature, info, &scheming, message, digest);
+  check_signature(verifying, signature, info, &scheming);
 }
 
 /* Even a changed content has a signer to name, for the person to ask. */
 static void
-name_signer(Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
+name_signer(const Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
 {
   for (guint i = 0; i < verifying->certificates->len && !signature->certificate; i++) {
     CmsCertificate *certificate = g_ptr_array_index(verifying->certificates, i);
@@ -212,7 +237,7 @@ signature_free(CmsSignature *signature)
 }
 
 static void
-fill_signatures(Verifying *verifying, CmsVerified *verified)
+fill_signatures(const Verifying *verifying, CmsVerified *verified)
 {
   for (int i = 0; i < sk_CmsAsnSigner_num(verifying->data->signers); i++) {
     const CmsAsnSigner *info = sk_CmsAsnSigner_value(verifying->data->signers, i);
@@ -222,8 +247,6 @@ fill_signatures(Verifying *verifying, CmsVerified *verified)
     fill_signature(verifying, signature, info);
     name_signer(verifying, signature, info);
   }
-  for (guint i = 0; i < CMS_SIGNERS_MAX; i++)
-    g_clear_pointer(&verifying->digests[i], g_bytes_unref);
 }
 
 static void
@@ -257,30 +280,62 @@ choose_content(CmsAsnSigned *data, GBytes *detached, GError **error)
   return cms_string_steal(data->encapsulated->content);
 }
 
-CmsVerified *
-cms_verify(GBytes *message, GBytes *detached, GPtrArray *extra_certificates, GError **error)
+static gboolean
+check_signers(const CmsAsnSigned *data, GError **error)
 {
-  g_autoptr(CmsAsnSigned) data = cms_message_signed(message, error);
-  if (!data)
+  return sk_CmsAsnSigner_num(data->signers) <= CMS_SIGNERS_MAX ||
+         base_error_set(error, SIGNET_ERROR_TOO_LARGE, "the message has over %d signers",
+                        CMS_SIGNERS_MAX);
+}
+
+CmsHashing *
+cms_verify_hashing(const CmsAsnSigned *data, GError **error)
+{
+  g_autoptr(CmsHashing) hashing = cms_hashing_new();
+  if (!check_signers(data, error))
     return NULL;
-  if (sk_CmsAsnSigner_num(data->signers) > CMS_SIGNERS_MAX) {
-    base_error_set(error, SIGNET_ERROR_TOO_LARGE, "the message has over %d signers",
-                   CMS_SIGNERS_MAX);
-    return NULL;
+  for (int i = 0; i < sk_CmsAsnSigner_num(data->signers); i++) {
+    const CmsAsnSigner *info = sk_CmsAsnSigner_value(data->signers, i);
+    const CmsHash *hash = cms_hash_of_algorithm(info->digest);
+    if (hash && !cms_hashing_add(hashing, hash, error))
+      return NULL;
+    if (!info->signed_attributes)
+      cms_hashing_keep(hashing);
   }
+  return g_steal_pointer(&hashing);
+}
+
+CmsVerified *
+cms_verify_signers(const CmsAsnSigned *data, CmsHashing *hashing, GPtrArray *extra_certificates,
+                   GError **error)
+{
+  if (!check_signers(data, error))
+    return NULL;
   g_autoptr(GPtrArray) certificates = cms_message_certificates(data->certificates, error);
-  g_autoptr(GBytes) content = certificates ? choose_content(data, detached, error) : NULL;
-  if (!content)
+  if (!certificates)
     return NULL;
   guint own = certificates->len;
   add_extra(certificates, extra_certificates);
-  Verifying verifying = { data, content, certificates, { NULL }, { NULL } };
+  Verifying verifying = { data, hashing, certificates };
   CmsVerified *verified = g_new0(CmsVerified, 1);
   verified->signatures = g_ptr_array_new_with_free_func((GDestroyNotify)signature_free);
   fill_signatures(&verifying, verified);
   g_ptr_array_set_size(certificates, (gint)own);
   verified->certificates = cms_certificate_facts(certificates);
-  verified->content = g_steal_pointer(&content);
+  return verified;
+}
+
+CmsVerified *
+cms_verify(GBytes *message, GBytes *detached, GPtrArray *extra_certificates, GError **error)
+{
+  g_autoptr(CmsAsnSigned) data = cms_message_signed(message, error);
+  g_autoptr(CmsHashing) hashing = data ? cms_verify_hashing(data, error) : NULL;
+  g_autoptr(GBytes) content = hashing ? choose_content(data, detached, error) : NULL;
+  if (!content || !cms_hashing_whole(hashing, content, error))
+    return NULL;
+  CmsVerified *verified = cms_verify_signers(data, hashing, extra_certificates, error);
+  if (verified)
+    verified->content = g_steal_pointer(&content);
   return verified;
 }
 
