@@ -13,7 +13,11 @@ may_forget(Cli *cli, const SignetToken *token, GError **error)
     base_error_suggest(error, "signet", "token", "forget", token->label, "--yes", NULL);
     return FALSE;
   }
-  g_autofree char *question = g_strdup_printf("Forget token \"%s\" and what was on it?", label);
+  g_autofree char *question =
+      g_strdup_printf(token->lost ? "Token \"%s\" counts as lost. Forget that, too, so that it is "
+                                    "used again when it turns up?"
+                                  : "Forget token \"%s\" and what was on it?",
+                      label);
   if (cli_terminal_confirm(cli, question))
     return TRUE;
   return base_error_set(error, SIGNET_ERROR_CANCELLED, "\"%s\" stays remembered", label);
