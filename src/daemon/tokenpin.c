@@ -37,6 +37,15 @@ pin_call_free(PinCall *self)
   g_free(self);
 }
 
+/* The PIN is set, whatever became of the list. */
+static void
+changed_listed(gpointer user_data, const GError *error G_GNUC_UNUSED)
+{
+  PinCall *self = user_data;
+  daemon_call_reply(self->call, NULL);
+  pin_call_free(self);
+}
+
 static void
 change_done(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *error)
 {
@@ -44,9 +53,9 @@ change_done(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
   DaemonToken *token = self->token;
   g_autoptr(GError) told = NULL;
   daemon_login_book(token, self->identity, self->tried, error, &told);
-  if (token->present)
-    daemon_tokens_list(token->host); /* its flags */
   if (told) {
+    if (token->present)
+      daemon_tokens_list(token->host); /* its flags */
     daemon_call_fail(self->call, told);
     pin_call_free(self);
     return;
@@ -58,8 +67,11 @@ change_done(gpointer user_data, WireReader *body G_GNUC_UNUSED, const GError *er
       token->pin = g_steal_pointer(&self->fresh);
     }
   }
-  daemon_call_reply(self->call, NULL);
-  pin_call_free(self);
+  /* The next call may be the unlock: it must not meet the flags of before. */
+  if (token->present)
+    daemon_tokens_list_then(token->host, changed_listed, self);
+  else
+    changed_listed(self, NULL);
 }
 
 /* The checks that need no token first: what is wrong with the new PIN costs no try of the old. */

@@ -220,13 +220,23 @@ as_so(Token *token, BaseSecret *so, SoWork work, BaseSecret *new, BaseDeadline d
   return ok;
 }
 
+static gboolean
+lacks_pin(const CK_TOKEN_INFO *info)
+{
+  return !(info->flags & CKF_USER_PIN_INITIALIZED) && (info->flags & CKF_LOGIN_REQUIRED);
+}
+
 gboolean
 token_login(Token *token, gboolean so, BaseSecret *pin, BaseDeadline deadline, GError **error)
 {
   CK_TOKEN_INFO info = token_info(token);
 
-  if (!so && !(info.flags & CKF_USER_PIN_INITIALIZED) && (info.flags & CKF_LOGIN_REQUIRED))
-    return token_locked_error(token, error);
+  if (!so && lacks_pin(&info)) {
+    token_refresh(token); /* the SO may have set one since */
+    info = token_info(token);
+    if (lacks_pin(&info))
+      return token_locked_error(token, error);
+  }
   if (!token_check_pin(&info, pin, error))
     return FALSE;
   g_mutex_lock(&token->login_lock);

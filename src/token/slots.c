@@ -377,8 +377,17 @@ void
 token_refresh(Token *token)
 {
   CK_TOKEN_INFO info;
-  if (ask_slot(token->module, token->slot, &info) == CKR_OK && same_token(&info, &token->info))
-    atomic_store(&token->flags, info.flags);
+  for (int tries = 0; tries < ASK_TRIES; tries++) {
+    if (tries)
+      g_usleep(ASK_AGAIN_US);
+    CK_RV rv = ask_slot(token->module, token->slot, &info);
+    if (rv == CKR_OK && same_token(&info, &token->info)) {
+      atomic_store(&token->flags, info.flags);
+      return;
+    }
+    if (rv != CKR_OK && says_removed(rv))
+      return;
+  }
 }
 
 CK_TOKEN_INFO
