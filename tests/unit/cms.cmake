@@ -3,3 +3,6 @@ foreach(file ber decrypt read seal sign signflow unseal verify verifyflow verify
   signet_unit_test(test-cms-${file} LIBS signet_cms)
   target_sources(test-cms-${file} PRIVATE test-cms-soft.c)
 endforeach()
+# Every split and truncation, by several programs: five seconds each.
+set_property(TEST test-cms-signflow test-cms-unseal test-cms-verifyflow test-cms-verifyflow-hostile
+  APPEND PROPERTY LABELS slow)

@@ -4,3 +4,4 @@ target_link_libraries(keyfile_world PUBLIC signet_keyfile)
 foreach(file forms hostile made pkcs12)
   signet_unit_test(test-keyfile-${file} LIBS keyfile_world)
 endforeach()
+set_property(TEST test-keyfile-pkcs12 APPEND PROPERTY LABELS slow) # certtool's and NSS's iterations
