@@ -7,6 +7,8 @@
 #include <openssl/x509.h>
 
 #define CHALLENGE 32
+#define TRIES 8
+#define AGAIN_US 50000
 
 typedef struct {
   const TokenImport *ask;
@@ -23,12 +25,25 @@ has_failed(GError **error)
   return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "the new key cannot be tried");
 }
 
+/* SoftHSM answers CKR_GENERAL_ERROR while another process, our everyday host too, reads or writes the
+ * token's files; a key that does not work fails the last time as well. */
 static gboolean
 operate(Proof *proof, const WireOperation *operation, GError **error)
 {
+  GError *failed = NULL;
+  gboolean ok = FALSE;
   proof->run.operation = operation;
-  gboolean ok = token_operate(&proof->run, proof->result, &proof->length, error);
+  for (int tries = 0; !ok && tries < TRIES; tries++) {
+    if (failed && failed->code != SIGNET_ERROR_FAILED)
+      break;
+    if (failed)
+      g_usleep(AGAIN_US);
+    g_clear_error(&failed);
+    ok = token_operate(&proof->run, proof->result, &proof->length, &failed);
+  }
   proof->run.operation = NULL;
+  if (!ok)
+    g_propagate_error(error, failed);
   return ok;
 }
 
