@@ -6,6 +6,7 @@
 #include "daemon/catalogue.h"
 #include "daemon/events.h"
 #include "daemon/modules.h"
+#include "daemon/transfer.h"
 #include "wire/limits.h"
 
 #include <malloc.h>
@@ -333,7 +334,7 @@ daemon_tokens_catch_up(Daemon *daemon, void (*done)(gpointer user_data), gpointe
   for (guint i = 0; i < daemon->tokens->len; i++) {
     DaemonToken *token = daemon->tokens->pdata[i];
     gint64 changed = token->folder_time && !token->away ? folder_time(token) : 0;
-    if (!changed || changed == token->folder_time)
+    if (!changed || changed == token->folder_time || daemon_transfers_bound(token))
       continue;
     if (!self) {
       self = g_new0(CatchUp, 1);

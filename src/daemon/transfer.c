@@ -496,6 +496,18 @@ finish_transfer(DaemonCall *call)
   finish_read(self);
 }
 
+gboolean
+daemon_transfers_bound(const DaemonToken *token)
+{
+  const GPtrArray *all = token->daemon->transfers;
+  for (guint i = 0; i < all->len; i++) {
+    const Transfer *self = all->pdata[i];
+    if (self->token == token && self->pid)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 void
 daemon_transfers_end(DaemonToken *token)
 {

@@ -9,6 +9,8 @@
 #include "daemon/token.h"
 
 GPtrArray *daemon_transfers_new(void);
+/* TRUE while one may be writing to the token. */
+gboolean daemon_transfers_bound(const DaemonToken *token);
 /* Ends those that are bound to the token: it was locked, or is gone. */
 void daemon_transfers_end(DaemonToken *token);
 void daemon_transfers_free(Daemon *daemon);

@@ -249,28 +249,10 @@ test_certificate_lends_its_id(void)
   EVP_PKEY_free(key);
 }
 
-typedef struct {
-  Host *host;
-  gint stop;
-  guint lists;
-} Lister;
-
-static gpointer
-list_all_the_time(gpointer data)
-{
-  Lister *lister = data;
-  while (!g_atomic_int_get(&lister->stop)) {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) objects = host_objects(lister->host, &error);
-    g_assert_no_error(error);
-    lister->lists++;
-  }
-  return NULL;
-}
-
-/* SoftHSM 2.6.1 stumbles over what another process is just writing; both go on. */
+/* Two processes on one token, turn by turn: SoftHSM 2.6.1 does not bear a list while another process writes, and
+ * signetd asks for none then (daemon_transfers_bound). */
 static void
-test_host_lists_meanwhile(void)
+test_host_lists_between(void)
 {
   enum { KEYS = 5 };
   if (!host_possible())
@@ -278,19 +260,17 @@ test_host_lists_meanwhile(void)
   g_autoptr(Host) host = host_new_token();
   g_autoptr(Transfer) transfer = transfer_new_bound(host);
   g_autoptr(GError) error = NULL;
-  Lister lister = { .host = host };
-  GThread *thread = g_thread_new("lister", list_all_the_time, &lister);
 
-  for (int i = 0; i < KEYS; i++) {
+  for (guint i = 0; i < KEYS; i++) {
     gboolean existed = TRUE;
     EVP_PKEY *key = key_new("P-256");
+    g_autoptr(GPtrArray) before = host_objects(host, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(host_count(before, WIRE_OBJECT_KEY), ==, i);
     g_autoptr(WireObject) object = import(transfer, key, ALL_FLAGS, &existed);
     g_assert_false(existed);
     EVP_PKEY_free(key);
   }
-  g_atomic_int_set(&lister.stop, 1);
-  g_thread_join(thread);
-  g_test_message("%u lists", lister.lists);
   g_autoptr(GPtrArray) objects = host_objects(host, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(host_count(objects, WIRE_OBJECT_KEY), ==, KEYS);
@@ -418,7 +398,7 @@ main(int argc, char **argv)
   g_test_add_func("/token/import/taken-id-refused", test_taken_id_is_refused_or_avoided);
   g_test_add_func("/token/import/usual-id-in-use-avoided", test_usual_id_in_use_is_avoided);
   g_test_add_func("/token/import/certificate-lends-id", test_certificate_lends_its_id);
-  g_test_add_func("/token/import/host-lists-meanwhile", test_host_lists_meanwhile);
+  g_test_add_func("/token/import/host-lists-between", test_host_lists_between);
   g_test_add_func("/token/import/stumbling-create-repeated", test_create_that_stumbles_is_repeated);
   g_test_add_func("/token/import/refused-leaves-nothing", test_refused_key_leaves_nothing);
   g_test_add_func("/token/import/crash-completed", test_crash_half_way_is_completed);
