@@ -20,3 +20,4 @@ foreach(test channel der erase faults host import keys nss objects roots transfe
   add_dependencies(test-token-${test} signet-token token-faulty-module
     token-trust-module)
 endforeach()
+set_property(TEST test-token-faults APPEND PROPERTY LABELS slow) # deadlines that must pass
