@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -67,9 +66,9 @@ cli_columns(int fd)
   if (!isatty(fd))
     return 0;
   const char *columns = g_getenv("COLUMNS");
-  int chosen = columns ? atoi(columns) : 0;
-  if (chosen > 0 && chosen <= WIDTH_MAX)
-    return chosen;
+  guint64 chosen;
+  if (columns && g_ascii_string_to_unsigned(columns, 10, 1, WIDTH_MAX, &chosen, NULL))
+    return (int)chosen;
   if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     return size.ws_col;
   return 80;

@@ -54,7 +54,7 @@ fill_address(const char *path, struct sockaddr_un *address, GError **error)
     return base_error_set(error, SIGNET_ERROR_USAGE,
                           "the path of the socket is too long (%u bytes at most): %s",
                           (guint)sizeof address->sun_path - 1, path);
-  strcpy(address->sun_path, path);
+  memcpy(address->sun_path, path, strlen(path) + 1);
   return TRUE;
 }
 
