@@ -485,6 +485,7 @@ typedef struct {
   char *token;
   gboolean present;
   gint64 last_seen; /* when away: seconds since 1970; 0: not known, or present */
+  char *problem;    /* (nullable) why inserting the token would not help: lost, unable, removed */
 } SignetMatch;
 
 void signet_match_free(SignetMatch *match);

@@ -23,7 +23,7 @@ static int
 open_nameless(const char *path)
 {
   g_autofree char *folder = g_path_get_dirname(path);
-  int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0)
     return -1;
   g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", fd);
@@ -40,7 +40,7 @@ base_draft_new(const char *path, GError **error)
   int fd = open_nameless(path);
   if (fd < 0) {
     temporary = g_strdup_printf("%s.XXXXXX", path);
-    fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0600);
+    fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600);
   }
   if (fd < 0) {
     base_error_set_errno(error, errno, "cannot write %s", path);

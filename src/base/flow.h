@@ -89,7 +89,11 @@ gboolean base_flow_pump_fd(int fd, const char *name, goffset max, BaseSink *to, 
  * anything else through a spool. */
 typedef struct BaseInput BaseInput;
 BaseInput *base_input_open(const char *path, goffset max, GError **error); /* "-": standard input */
+/* What was spooled, and finished; takes the spool. */
+BaseInput *base_input_from_spool(BaseSpool *spool);
 goffset base_input_length(const BaseInput *input);
+/* A copy of our own: it was read to its end, and nobody changes it any more. */
+gboolean base_input_is_kept(const BaseInput *input);
 gboolean base_input_read(BaseInput *input, goffset from, goffset length, BaseSink *to,
                          GError **error);
 void base_input_free(BaseInput *input);

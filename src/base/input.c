@@ -110,10 +110,27 @@ base_input_open(const char *path, goffset max, GError **error)
   return open_any(input, max, error) ? g_steal_pointer(&input) : NULL;
 }
 
+BaseInput *
+base_input_from_spool(BaseSpool *spool)
+{
+  BaseInput *input = g_new0(BaseInput, 1);
+  input->name = g_strdup("a temporary file");
+  input->fd = -1;
+  input->spool = spool;
+  input->length = base_spool_length(spool);
+  return input;
+}
+
 goffset
 base_input_length(const BaseInput *input)
 {
   return input->length;
+}
+
+gboolean
+base_input_is_kept(const BaseInput *input)
+{
+  return input->spool != NULL;
 }
 
 static gboolean
@@ -135,14 +152,15 @@ read_piece(const BaseInput *input, goffset from, guint8 *piece, gsize want, gsiz
 static gboolean
 read_file(const BaseInput *input, goffset from, goffset length, BaseSink *to, GError **error)
 {
-  guint8 *piece = g_malloc(BASE_FLOW_PIECE);
+  gsize size = (gsize)MIN(length, BASE_FLOW_PIECE);
+  guint8 *piece = g_malloc(size);
   gboolean ok = still_the_same(input, error);
   gsize got = 0;
   for (; ok && length; from += (goffset)got, length -= (goffset)got) {
-    ok = read_piece(input, from, piece, (gsize)MIN(length, BASE_FLOW_PIECE), &got, error) &&
+    ok = read_piece(input, from, piece, (gsize)MIN(length, (goffset)size), &got, error) &&
          base_sink_write(to, piece, got, error);
   }
-  base_wipe(piece, BASE_FLOW_PIECE);
+  base_wipe(piece, size);
   g_free(piece);
   return ok && still_the_same(input, error);
 }
@@ -163,7 +181,7 @@ base_input_free(BaseInput *input)
 {
   if (!input)
     return;
-  if (input->fd != STDIN_FILENO)
+  if (input->fd >= 0 && input->fd != STDIN_FILENO)
     close(input->fd);
   base_spool_free(input->spool);
   g_free(input->name);

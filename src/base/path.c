@@ -50,6 +50,12 @@ base_path_config(void)
   return own_folder(g_get_user_config_dir(), ".config");
 }
 
+char *
+base_path_cache(void)
+{
+  return own_folder(g_get_user_cache_dir(), ".cache");
+}
+
 const char *
 base_path_system_config(void)
 {

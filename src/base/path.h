@@ -11,6 +11,8 @@
 char *base_path_data(void);
 char *base_path_state(void);
 char *base_path_config(void);
+/* $XDG_CACHE_HOME/signet: what may be thrown away. */
+char *base_path_cache(void);
 
 /* /etc/signet (as built), and the data that is installed or lies in the source tree
  * (SIGNET_DATADIR from the build; the build folder's own beside the program first). */

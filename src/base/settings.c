@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MINUTES_MAX (7 * 24 * 60)
+#define DEADLINE_MAX (60 * 1000)
 
 const BaseSetting base_settings[] = {
   { "mail", "hash", BASE_SETTING_CHOICE, "what fits the key", "sha256|sha384|sha512", 0, 0,
@@ -20,8 +21,20 @@ const BaseSetting base_settings[] = {
     "minutes after which a PIN is forgotten in any case" },
   { "pin", "pinentry", BASE_SETTING_TEXT, "pinentry", NULL, 0, 0,
     "the program that asks for PINs" },
+  { "trust", "crl-files", BASE_SETTING_LIST, "none", NULL, 0, 0,
+    "CRLs besides those in the settings' folders crls: FILE;FOLDER;" },
+  { "trust", "deadline", BASE_SETTING_NUMBER, "3000", NULL, 100, DEADLINE_MAX,
+    "milliseconds to ask whether a signer was revoked, or for issuers" },
+  { "trust", "http-proxy", BASE_SETTING_TEXT, "none", NULL, 0, 0,
+    "the proxy to ask by: HOST:PORT; the environment's is never used" },
+  { "trust", "issuers", BASE_SETTING_CHOICE, "cached", "cached|fetch", 0, 0,
+    "fetch: missing ones, from where a mail says: its sender may notice" },
+  { "trust", "local-urls", BASE_SETTING_CHOICE, "no", "no|yes", 0, 0,
+    "yes: issuers are fetched from addresses inside this network, too" },
   { "trust", "mail-roots", BASE_SETTING_TEXT, "NSS's, where it is installed", NULL, 0, 0,
     "the PKCS#11 module whose roots are trusted for mail: PATH, or off" },
+  { "trust", "revocation", BASE_SETTING_CHOICE, "soft", "soft|hard|off", 0, 0,
+    "was a signer's certificate revoked: ask; no answer is bad; do not ask" },
   { 0 },
 };
 

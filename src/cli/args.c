@@ -194,7 +194,7 @@ take_option(CliArgs *args, const CliOption *option, const char *value, int argc,
 {
   if (option->kind == CLI_LATER)
     return base_error_set(error, SIGNET_ERROR_USAGE, "--%s is not in this version", option->name);
-  if (option->kind == CLI_FLAG) {
+  if (option->kind == CLI_FLAG || (option->kind == CLI_MAYBE && !value)) {
     if (value)
       return base_error_set(error, SIGNET_ERROR_USAGE, "--%s takes no value", option->name);
     value = "";

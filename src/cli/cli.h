@@ -9,6 +9,8 @@
  * code decides the exit status; it prints its result only when all is done, so
  * that a failure leaves the output empty. */
 
+#include "base/flow.h"
+
 #include <signet/signet.h>
 
 #include <glib.h>
@@ -17,6 +19,7 @@
 typedef enum {
   CLI_FLAG,
   CLI_TEXT,
+  CLI_MAYBE,  /* as a flag, or with its value behind "=" */
   CLI_LIST,   /* may be given again */
   CLI_NUMBER, /* not negative */
   CLI_CHOICE, /* one of `value`, which is "a|b|c" */
@@ -170,13 +173,28 @@ void cli_table_print(const CliTable *table);
 
 /* ---- files: files.c ---- */
 
-/* FILE, -i FILE or standard input; says so when that is a terminal. */
-GBytes *cli_read_message(Cli *cli, GError **error);
 /* To -o FILE (a temporary, renamed) or standard output; `binary` is refused on a terminal. */
 gboolean cli_write(Cli *cli, GBytes *bytes, gboolean binary, GError **error);
 gboolean cli_write_file(const char *path, GBytes *bytes, GError **error);
 gboolean cli_output_is_stdout(const Cli *cli);
 const char *cli_input_name(const Cli *cli);
+
+/* The input of a message verb, of any size, to be read as often as wanted: FILE, -i FILE or standard
+ * input (a pipe is spooled, encrypted); says so when that is a terminal. */
+BaseInput *cli_input_open(Cli *cli, GError **error);
+
+/* The output of a message verb (output-flow.c): to -o FILE, which takes its place at finish(), or
+ * to standard output, through a spool: nothing is to be seen there before finish(), and nothing at all
+ * if it is freed without. Make it when the options are known to be right, write, and finish() it when
+ * all is known to be good. Not `secret`, that is not decrypted: where standard output is a file
+ * it is written at once, and cut back if the verb fails.
+ * `binary` is refused on a terminal. */
+BaseSink *cli_output_new(Cli *cli, gboolean binary, gboolean secret, GError **error);
+/* The same, but standard output is written as the bytes come: only where nothing can
+ * fail any more but the output itself, as with an input that base_input_is_kept(). */
+BaseSink *cli_output_direct(Cli *cli, gboolean binary, GError **error);
+/* A stage: DER in, PEM out; owns `next`. */
+BaseSink *cli_output_pem(BaseSink *next);
 
 /* ---- long work: spinner.c ---- */
 

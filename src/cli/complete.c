@@ -71,7 +71,7 @@ cli_complete(int n, char *const *words)
     }
   }
   const CliOption *before = n > 1 ? option_named(verb, words[n - 2]) : NULL;
-  if (before && before->kind != CLI_FLAG) {
+  if (before && before->kind != CLI_FLAG && before->kind != CLI_MAYBE) {
     offer_values(before, start);
   } else if (g_str_has_prefix(start, "-")) {
     offer_options(verb ? verb->options : NULL, start);

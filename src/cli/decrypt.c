@@ -3,133 +3,160 @@
 #include "cli/mail.h"
 #include "cli/verbs.h"
 #include "cli/verdict.h"
+#include "mime/stage.h"
 
 #include <string.h>
 
 typedef struct {
-  CmsOpened *opened;
-  CliVerdict *verdict;
-  GBytes *output;
+  MimeOpened *opened;          /* of a mail */
+  BaseSink *unsealer;          /* of a CMS file */
+  const CmsUnsealed *unsealed; /* borrowed of one of them: how the outermost seal was opened */
+  TrustReport *report;
+  BaseSink *output;
 } Result;
 
 static void
 result_clear(Result *result)
 {
-  cms_opened_free(result->opened);
-  cli_verdict_free(result->verdict);
-  g_clear_pointer(&result->output, g_bytes_unref);
+  g_clear_pointer(&result->opened, mime_opened_free);
+  base_sink_free(result->unsealer);
+  g_clear_pointer(&result->report, trust_report_free);
+  base_sink_free(result->output);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Result, result_clear)
 
-/* A signature inside that cannot be read withholds nothing: it is the person's own mail. */
-static CliVerdict *
-verdict_of(const MimeMessage *inside, const MimeMessage *outer, GBytes **ret_content)
-{
-  g_autoptr(GError) failed = NULL;
-  /* A whole message inside has its own From; else the outer one is what the reader sees. */
-  const MimeMessage *named = inside->from_count && !outer->from_count ? inside : outer;
-  CliVerdict *verdict =
-      cli_verdict_of_mail(inside, named->from, named->from_count, ret_content, &failed);
-  if (verdict)
-    return verdict;
-  g_autofree char *sentence =
-      g_strdup_printf("The signature inside cannot be read: %s.", failed->message);
-  return cli_verdict_unsigned(sentence, TRUST_UNKNOWN);
-}
+/* ---- a mail ---- */
 
-static gboolean
-look_inside(const MimeMessage *outer, Result *result, GError **error)
+static const CmsUnsealed *
+first_seal(const MimeOpened *opened)
 {
-  GBytes *entity = result->opened->content;
-  g_autoptr(GBytes) text = NULL;
-  /* What opens to anything but mail was altered on the way (or the key is not the mail's): RFC 8551 6. */
-  if (!mime_is_entity(entity))
-    return base_error_set(
-        error, SIGNET_ERROR_CANNOT_DECRYPT,
-        "cannot open this mail: what is inside is no mail, so it was damaged or altered");
-  g_autoptr(CliMail) inside = cli_mail_read(entity, NULL);
-  if (inside && (inside->kind == MIME_SIGNED || inside->kind == MIME_OPAQUE_SIGNED))
-    result->verdict = verdict_of(inside, outer, &text);
-  else
-    result->verdict = cli_verdict_unsigned("Opened. Not signed.", TRUST_UNSIGNED);
-  /* An opaque signature is unpacked, so that the mail can be read. */
-  gboolean unpack = inside && inside->kind == MIME_OPAQUE_SIGNED && text && mime_is_entity(text);
-  result->output = mime_build_opened(outer->headers, unpack ? text : entity, error);
-  return result->output != NULL;
-}
-
-static gboolean
-open_mail(Cli *cli, GBytes *message, Result *result, GError **error)
-{
-  g_autoptr(CliMail) mail = cli_mail_read(message, error);
-  if (!mail)
-    return FALSE;
-  if (mail->kind != MIME_SEALED) {
-    base_error_set(error, SIGNET_ERROR_BAD_INPUT, "%s is a mail that is not sealed%s",
-                   cli_input_name(cli),
-                   mail->kind == MIME_PLAIN ? ": read it as it is"
-                                            : "; it is signed, which `signet verify` checks");
-    return FALSE;
+  const GPtrArray *layers = mime_opened_layers(opened);
+  for (guint i = 0; i < layers->len; i++) {
+    const MimeLayer *layer = g_ptr_array_index(layers, i);
+    if (layer->unsealed)
+      return layer->unsealed;
   }
-  if (!cli_connect(cli, error))
-    return FALSE;
-  result->opened = cms_decrypt(cli->client, mail->content, error);
-  return result->opened && look_inside(mail, result, error);
+  return NULL;
+}
+
+static TrustReport *
+unsigned_report(const MimeOpened *opened)
+{
+  const GPtrArray *notes = mime_opened_notes(opened);
+  for (guint i = 0; i < notes->len; i++) {
+    const char *note = g_ptr_array_index(notes, i);
+    if (!g_str_has_prefix(note, "it may have been altered"))
+      continue;
+    g_autofree char *sentence = g_strdup_printf("Opened. Not signed, and %s.", note);
+    return trust_report_unsigned(sentence, TRUST_UNSIGNED);
+  }
+  return trust_report_unsigned("Opened. Not signed.", TRUST_UNSIGNED);
 }
 
 static gboolean
-open_cms(Cli *cli, GBytes *bytes, Result *result, GError **error)
+open_mail(Cli *cli, BaseInput *input, Result *result, GError **error)
 {
-  g_autoptr(GBytes) der = cms_read(bytes, cli_input_name(cli), error);
-  if (!der || !cli_connect(cli, error))
-    return FALSE;
-  result->opened = cms_decrypt(cli->client, der, error);
+  g_autoptr(GError) problem = NULL;
+  result->opened = cli_mail_open(cli, input, MIME_OPEN_ALL, error);
   if (!result->opened)
     return FALSE;
-  /* A mail must at least be mail inside; any bytes may be a file's. */
+  result->unsealed = first_seal(result->opened);
+  if (!result->unsealed)
+    return base_error_set(
+        error, SIGNET_ERROR_BAD_INPUT, "%s is a mail that is not sealed%s", cli_input_name(cli),
+        mime_opened_layers(result->opened)->len ? "; it is signed, which `signet verify` checks"
+                                                : ": read it as it is");
+  result->report = cli_mail_verdict(result->opened, &problem);
+  if (problem)
+    g_propagate_error(error, g_steal_pointer(&problem));
+  else if (!result->report)
+    result->report = unsigned_report(result->opened);
+  return result->report != NULL;
+}
+
+/* ---- a CMS file ---- */
+
+/* A mail must at least be mail inside; any bytes may be a file's. */
+static gboolean
+open_cms(Cli *cli, BaseInput *input, Result *result, GError **error)
+{
+  if (!cli_connect(cli, error))
+    return FALSE;
+  gboolean wanted = !cli_flag(cli, "require-signed");
+  result->output = wanted ? cli_output_new(cli, FALSE, TRUE, error) : base_sink_to_nowhere();
+  if (!result->output)
+    return FALSE;
+  g_autoptr(BaseSink) kept = mime_pass_on(result->output);
+  result->unsealer = cms_unseal_new(cli->client, kept);
+  if (!cli_cms_push(cli, input, result->unsealer, error))
+    return FALSE;
+  result->unsealed = cms_unseal_result(result->unsealer);
   g_autofree char *sentence =
-      result->opened->authenticated
+      result->unsealed->authenticated
           ? g_strdup("Opened. Whether it is signed was not looked at.")
           : g_strdup_printf("Opened. Whether it is signed was not looked at, and %s cannot tell "
                             "whether it was altered.",
-                            result->opened->cipher);
-  result->verdict = cli_verdict_unsigned(sentence, TRUST_UNSIGNED);
-  result->output = g_bytes_ref(result->opened->content);
+                            result->unsealed->cipher);
+  result->report = trust_report_unsigned(sentence, TRUST_UNSIGNED);
   return TRUE;
+}
+
+/* ---- what comes of it ---- */
+
+static gboolean
+write_output(Cli *cli, Result *result, GError **error)
+{
+  if (result->opened) {
+    /* It was spooled, and is known to be good. */
+    result->output = cli_output_direct(cli, FALSE, error);
+    if (!result->output || !mime_opened_write_mail(result->opened, result->output, error))
+      return FALSE;
+  }
+  return base_sink_finish(result->output, error);
+}
+
+static gboolean
+report_json(Cli *cli, const Result *result, GError **error)
+{
+  const CmsUnsealed *unsealed = result->unsealed;
+  json_t *object =
+      json_pack("{s:o, s:o, s:o, s:b, s:b, s:o}", "id", cli_json_text(unsealed->id), "key",
+                cli_json_text(unsealed->key), "cipher", cli_json_text(unsealed->cipher),
+                "authenticated", unsealed->authenticated, "weak_cipher", unsealed->weak, "output",
+                cli_json_text(cli_text(cli, "output")));
+  cli_verdict_json(result->report, object);
+  if (result->opened && !cli_mail_json(result->opened, object, error)) {
+    json_decref(object);
+    return FALSE;
+  }
+  return cli_json(cli, object, error);
 }
 
 static gboolean
 report(Cli *cli, const Result *result, GError **error)
 {
-  cli_status(cli, "verdict %s", trust_verdict_name(result->verdict->verdict));
-  if (cli->json) {
-    json_t *object =
-        json_pack("{s:o, s:o, s:o, s:b, s:o}", "id", cli_json_text(result->opened->id), "key",
-                  cli_json_text(result->opened->key), "cipher",
-                  cli_json_text(result->opened->cipher), "authenticated",
-                  result->opened->authenticated, "output", cli_json_text(cli_text(cli, "output")));
-    cli_verdict_json(result->verdict, object);
-    return cli_json(cli, object, error);
-  }
-  if (!cli->quiet)
-    cli_verdict_print(result->verdict, 2);
-  return TRUE;
+  cli_status(cli, "verdict %s", trust_verdict_name(result->report->verdict));
+  if (cli->json)
+    return report_json(cli, result, error);
+  if (cli->quiet)
+    return TRUE;
+  cli_verdict_print(result->report, 2);
+  return !result->opened || cli_mail_print(result->opened, result->report->sentence, 2, error);
 }
 
 static gboolean
 run(Cli *cli, GError **error)
 {
   g_auto(Result) result = { 0 };
-  g_autoptr(GBytes) message = cli_read_message(cli, error);
-  if (!message)
-    return FALSE;
+  g_autoptr(BaseInput) input = cli_input_open(cli, error);
   gboolean cms = cli_flag(cli, "cms");
-  if (!(cms ? open_cms(cli, message, &result, error) : open_mail(cli, message, &result, error)))
+  if (!input ||
+      !(cms ? open_cms(cli, input, &result, error) : open_mail(cli, input, &result, error)))
     return FALSE;
-  if (cli_flag(cli, "require-signed") && result.verdict->verdict != TRUST_GOOD)
+  if (cli_flag(cli, "require-signed") && result.report->verdict != TRUST_GOOD)
     cli->exit_status = 3;
-  else if (!cli_write(cli, result.output, FALSE, error))
+  else if (!write_output(cli, &result, error))
     return FALSE;
   return report(cli, &result, error);
 }

@@ -1,36 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "cli/entity.h"
+#include "cli/cipher.h"
+#include "cli/making.h"
 #include "cli/recipients.h"
-#include "cli/signer.h"
 #include "cli/verbs.h"
-#include "mime/mime.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_CIPHER "aes-256-cbc"
-
 typedef struct {
-  GBytes *message;
+  BaseInput *input;
   gboolean cms;
-  char *from;
-  GBytes *headers;
-  GBytes *content;   /* what is sealed: the mail's entity, or the file */
-  CliSigner *signer; /* with --sign */
+  MimeEntity *entity; /* NULL for a file */
+  CliSigner *signer;  /* with --sign */
+  GBytes *signature;  /* of the entity, with --sign */
+  BaseSpool *opaque;  /* a file inside its signature, with --sign */
+  MimeSigned *mail;   /* entity and signature */
   CliRecipients *recipients;
-  char *cipher;
+  CliCipher cipher;
   gboolean clear; /* decided: sent as it is */
 } Work;
 
 static void
 work_clear(Work *work)
 {
-  g_clear_pointer(&work->message, g_bytes_unref);
-  g_clear_pointer(&work->headers, g_bytes_unref);
-  g_clear_pointer(&work->content, g_bytes_unref);
-  g_free(work->from);
-  g_free(work->cipher);
+  mime_signed_free(work->mail);
+  mime_entity_free(work->entity);
+  base_spool_free(work->opaque);
+  base_input_free(work->input);
+  g_clear_pointer(&work->signature, g_bytes_unref);
+  cli_cipher_clear(&work->cipher);
   cli_signer_free(work->signer);
   cli_recipients_free(work->recipients);
 }
@@ -38,41 +37,46 @@ work_clear(Work *work)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Work, work_clear)
 
 static gboolean
-settle_cipher(Cli *cli, Work *work, GError **error)
+check_options(Cli *cli, GError **error)
 {
-  if (!cli_mail_setting(cli, "cipher", &work->cipher, error))
-    return FALSE;
-  if (!work->cipher)
-    work->cipher = g_strdup(DEFAULT_CIPHER);
-  g_autoptr(GError) failed = NULL;
-  if (cms_cipher_check(work->cipher, &failed))
-    return TRUE;
-  if (!cli_text(cli, "cipher"))
-    return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the setting cipher=%s in [mail]: %s",
-                          work->cipher, failed->message);
-  g_propagate_error(error, g_steal_pointer(&failed));
-  return FALSE;
+  if (!cli_list(cli, "to")[0])
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "to whom? --to a certificate file, or an ID of yours");
+  if (cli_flag(cli, "request-receipt") && !cli_flag(cli, "sign"))
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "--request-receipt is for --sign: a receipt is for a signature");
+  if (cli_flag(cli, "protect-headers") && cli_flag(cli, "cms"))
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "--protect-headers is for mail; --cms takes any file");
+  return TRUE;
+}
+
+static gboolean
+read_entity(Cli *cli, Work *work, GError **error)
+{
+  gboolean protect = cli_flag(cli, "protect-headers");
+  MimeProtection how = work->clear ? MIME_PROTECT_SIGNED : MIME_PROTECT_SEALED;
+  g_clear_pointer(&work->entity, mime_entity_free);
+  work->entity =
+      mime_entity_new(work->input, cli_flag(cli, "sign") ? MIME_FOR_SIGNING : MIME_FOR_SEALING,
+                      protect ? how : MIME_PROTECT_NOTHING, error);
+  return work->entity != NULL;
 }
 
 static gboolean
 read_work(Cli *cli, Work *work, GError **error)
 {
-  const char *const *to = cli_list(cli, "to");
-  if (!to[0])
-    return base_error_set(error, SIGNET_ERROR_USAGE,
-                          "to whom? --to a certificate file, or an ID of yours");
-  if (!settle_cipher(cli, work, error) || !(work->message = cli_read_message(cli, error)))
+  if (!check_options(cli, error) || !cli_cipher_settle(cli, &work->cipher, error))
     return FALSE;
+  work->input = cli_input_open(cli, error);
   work->cms = cli_flag(cli, "cms");
-  if (work->cms)
-    work->content = g_bytes_ref(work->message);
-  if (work->cms)
-    return TRUE;
-  if (!mime_from(work->message, &work->from, error))
-    return FALSE;
-  if (cli_flag(cli, "sign"))
-    return mime_split(work->message, &work->content, &work->headers, error);
-  return cli_entity_to_seal(work->message, &work->content, &work->headers, error);
+  return work->input && (work->cms || read_entity(cli, work, error));
+}
+
+static const char *
+from_of(const Work *work)
+{
+  return work->entity ? mime_entity_from(work->entity) : NULL;
 }
 
 static gboolean
@@ -115,49 +119,112 @@ settle_missing(Cli *cli, Work *work, GError **error)
   return TRUE;
 }
 
+/* ---- signed first ---- */
+
+static gboolean
+sign_mail(Cli *cli, Work *work, GError **error)
+{
+  work->signature = cli_making_signature(cli, work->signer, work->entity, work->input, error);
+  if (!work->signature)
+    return FALSE;
+  work->mail = mime_signed_new(work->entity, work->signature, work->signer->hash, error);
+  return work->mail != NULL;
+}
+
+/* Its length must be known before it is sealed. */
+static gboolean
+sign_file(Cli *cli, Work *work, GError **error)
+{
+  work->opaque = base_spool_new(TRUE, error);
+  return work->opaque && cli_making_opaque(cli, work->signer, NULL, work->input,
+                                           base_spool_sink(work->opaque), error);
+}
+
 static gboolean
 sign_first(Cli *cli, Work *work, GError **error)
 {
   if (!cli_flag(cli, "sign"))
     return TRUE;
-  work->signer = cli_signer_new(cli, work->from, error);
-  g_autoptr(GBytes) der =
-      work->signer ? cli_signer_sign(cli, work->signer, work->content, !work->cms, error) : NULL;
-  if (!der)
+  /* What goes out in clear hides no Subject. */
+  if (work->clear && !work->cms && !read_entity(cli, work, error))
     return FALSE;
-  g_autoptr(GBytes) built =
-      work->cms ? g_bytes_ref(der)
-                : mime_build_signed(NULL, work->content, der, work->signer->hash, error);
-  g_autoptr(GBytes) entity = NULL;
-  g_autoptr(GBytes) no_headers = NULL;
-  /* Sealed in the canonical form, as it is signed: RFC 8551 3.1.1. */
-  if (!built || (!work->cms && !mime_split(built, &entity, &no_headers, error)))
+  work->signer = cli_signer_new(cli, from_of(work), error);
+  if (!work->signer)
     return FALSE;
-  g_bytes_unref(work->content);
-  work->content = work->cms ? g_steal_pointer(&built) : g_steal_pointer(&entity);
+  return work->cms ? sign_file(cli, work, error) : sign_mail(cli, work, error);
+}
+
+/* ---- writing ---- */
+
+static gboolean
+content_length(Work *work, gint64 *ret_length, GError **error)
+{
+  if (work->mail)
+    return mime_signed_length(work->mail, ret_length, error);
+  if (work->entity)
+    return mime_entity_length(work->entity, ret_length, error);
+  *ret_length = work->opaque ? base_spool_length(work->opaque) : base_input_length(work->input);
   return TRUE;
 }
 
-static GBytes *
-in_clear(const Work *work, GError **error)
+static gboolean
+push_content(Work *work, BaseSink *to, GError **error)
 {
-  if (!work->signer)
-    return g_bytes_ref(work->message);
-  return work->cms ? g_bytes_ref(work->content)
-                   : mime_build_opened(work->headers, work->content, error);
+  if (work->mail)
+    return mime_signed_push(work->mail, to, error);
+  if (work->entity)
+    return mime_entity_push(work->entity, to, error);
+  if (work->opaque)
+    return base_spool_read(work->opaque, 0, base_spool_length(work->opaque), to, error);
+  return base_input_read(work->input, 0, base_input_length(work->input), to, error);
 }
 
-static GBytes *
-sealed(Cli *cli, const Work *work, GError **error)
+static gboolean
+write_clear(Work *work, BaseSink *output, GError **error)
 {
-  g_autoptr(GBytes) der =
-      cms_encrypt(work->content, work->recipients->certificates, work->cipher, error);
-  if (!der)
-    return NULL;
-  if (work->cms)
-    return strcmp(cli_text(cli, "cms"), "pem") == 0 ? cms_to_pem(der) : g_steal_pointer(&der);
-  return mime_build_cms(work->headers, der, MIME_SEALED, g_str_has_suffix(work->cipher, "-gcm"),
-                        error);
+  if (work->mail)
+    return mime_write_signed(mime_entity_headers(work->entity), work->entity, work->signature,
+                             work->signer->hash, output, error);
+  gboolean pushed =
+      work->opaque ? push_content(work, output, error)
+                   : base_input_read(work->input, 0, base_input_length(work->input), output, error);
+  return pushed && base_sink_finish(output, error);
+}
+
+static gboolean
+write_sealed(Cli *cli, Work *work, BaseSink *output, GError **error)
+{
+  CmsSealing sealing = { work->recipients->certificates, work->cipher.name, cli_flag(cli, "oaep"),
+                         -1 };
+  gboolean authenticated = g_str_has_suffix(work->cipher.name, "-gcm");
+  if (!content_length(work, &sealing.length, error))
+    return FALSE;
+  g_autoptr(BaseSink) part = work->entity
+                                 ? mime_write_cms_new(mime_entity_headers(work->entity),
+                                                      MIME_SEALED, authenticated, output, error)
+                                 : NULL;
+  if (work->entity && !part)
+    return FALSE;
+  g_autoptr(BaseSink) seal = cms_seal_new(&sealing, part ? part : output, error);
+  return seal && push_content(work, seal, error) && base_sink_finish(seal, error);
+}
+
+/* A file that goes out as it came is no CMS file. */
+static BaseSink *
+open_output(Cli *cli, const Work *work, GError **error)
+{
+  if (work->clear && work->cms && !work->opaque)
+    return cli_output_new(cli, FALSE, FALSE, error);
+  return cli_making_output(cli, work->input, TRUE, error);
+}
+
+static gboolean
+write_output(Cli *cli, Work *work, GError **error)
+{
+  g_autoptr(CliSpinner) spinner = cli_making_spinner(cli, work->input, "sealing");
+  g_autoptr(BaseSink) output = open_output(cli, work, error);
+  return output &&
+         (work->clear ? write_clear(work, output, error) : write_sealed(cli, work, output, error));
 }
 
 static gboolean
@@ -172,8 +239,9 @@ report(Cli *cli, const Work *work, GError **error)
                               cli_json_text(certificate->fingerprint)));
   }
   return cli_json(cli,
-                  json_pack("{s:b, s:o, s:o, s:o, s:o}", "encrypted", !work->clear, "cipher",
-                            work->clear ? json_null() : cli_json_text(work->cipher), "recipients",
+                  json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "encrypted", !work->clear, "cipher",
+                            cli_json_text(work->clear ? NULL : work->cipher.name), "cipher_reason",
+                            cli_json_text(work->clear ? NULL : work->cipher.reason), "recipients",
                             recipients, "signed_by",
                             cli_json_text(work->signer ? work->signer->choice->id : NULL), "output",
                             cli_json_text(cli_text(cli, "output"))),
@@ -188,13 +256,11 @@ run(Cli *cli, GError **error)
       !settle_missing(cli, &work, error))
     return FALSE;
   if (!work.clear && !cli_flag(cli, "no-self") &&
-      !cli_recipients_add_self(cli, work.recipients, work.from, error))
+      !cli_recipients_add_self(cli, work.recipients, from_of(&work), error))
     return FALSE;
-  if (!sign_first(cli, &work, error))
-    return FALSE;
-  g_autoptr(GBytes) output = work.clear ? in_clear(&work, error) : sealed(cli, &work, error);
-  gboolean binary = work.cms && strcmp(cli_text(cli, "cms"), "der") == 0 && !work.clear;
-  return output && cli_write(cli, output, binary, error) && report(cli, &work, error);
+  cli_cipher_choose(&work.cipher, work.recipients);
+  return sign_first(cli, &work, error) && write_output(cli, &work, error) &&
+         report(cli, &work, error);
 }
 
 static const CliOption options[] = {
@@ -206,7 +272,12 @@ static const CliOption options[] = {
   { "sign", 's', CLI_FLAG, NULL, "sign it first" },
   { "hash", 0, CLI_CHOICE, "sha256|sha384|sha512", "with --sign: the hash" },
   { "pss", 0, CLI_FLAG, NULL, "with --sign and an RSA key: the PSS padding" },
-  { "cipher", 0, CLI_TEXT, "NAME", "aes-256-cbc, aes-256-gcm, aes-128-cbc, …" },
+  { "request-receipt", 0, CLI_MAYBE, "ADDR,…", "with --sign: ask for signed receipts" },
+  { "cipher", 0, CLI_TEXT, "NAME",
+    "aes-256-gcm, aes-256-cbc, … (the best that all are known to read)" },
+  { "oaep", 0, CLI_FLAG, NULL, "RSA recipients: the OAEP padding" },
+  { "protect-headers", 0, CLI_FLAG, NULL,
+    "hide the Subject outside; sign or seal the headers too" },
   { "no-self", 0, CLI_FLAG, NULL, "not to the sender: it cannot be read again" },
   { "if-missing", 0, CLI_CHOICE, "ask|refuse|clear", "when a recipient has no usable certificate" },
   { "cms", 0, CLI_CHOICE, "der|pem", "any file, not mail; a CMS file comes out" },

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "base/flow.h"
-#include "base/path.h"
 #include "cli/cli.h"
-#include "cms/cms.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,18 +22,22 @@ cli_input_name(const Cli *cli)
   return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-GBytes *
-cli_read_message(Cli *cli, GError **error)
+static gboolean
+check_input(Cli *cli, const char *path, GError **error)
 {
-  const char *path = input_path(cli);
-  if (cli_text(cli, "input") && cli_argument(cli, 0)) {
-    base_error_set(error, SIGNET_ERROR_USAGE, "two messages named: %s and %s", path,
-                   cli_argument(cli, 0));
-    return NULL;
-  }
+  if (cli_text(cli, "input") && cli_argument(cli, 0))
+    return base_error_set(error, SIGNET_ERROR_USAGE, "two messages named: %s and %s", path,
+                          cli_argument(cli, 0));
   if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO))
     cli_note(cli, "reading from the terminal, end with Ctrl-D");
-  return base_path_read(path, CMS_CONTENT_MAX, error);
+  return TRUE;
+}
+
+BaseInput *
+cli_input_open(Cli *cli, GError **error)
+{
+  const char *path = input_path(cli);
+  return check_input(cli, path, error) ? base_input_open(path, G_MAXOFFSET, error) : NULL;
 }
 
 static gboolean

@@ -16,6 +16,7 @@ static const struct {
 } headings[] = {
   { "First steps", NULL, { "start", "import" } },
   { "Messages", NULL, { "sign", "verify", "encrypt", "decrypt", "info" } },
+  { "Signed receipts", "receipt", { NULL } },
   { "Digital IDs", "id", { NULL } },
   { "Tokens: what holds the keys", "token", { NULL } },
   { "Trust: whose word counts", "trust", { NULL } },
@@ -104,8 +105,10 @@ print_options(const CliOption *options)
     if (options->letter)
       g_snprintf(letter, sizeof letter, "-%c, ", options->letter);
     g_autofree char *left =
-        g_strdup_printf("%s--%s%s%s", letter, options->name, options->value ? " " : "",
-                        options->value ? options->value : "");
+        options->kind == CLI_MAYBE
+            ? g_strdup_printf("%s--%s[=%s]", letter, options->name, options->value)
+            : g_strdup_printf("%s--%s%s%s", letter, options->name, options->value ? " " : "",
+                              options->value ? options->value : "");
     print_row(left, options->help);
   }
 }

@@ -167,6 +167,7 @@ cli_import_show_outcome(const Cli *cli, const TransferOutcome *outcome)
             outcome->chain->len, outcome->chain->len == 1 ? "certificate" : "certificates",
             outcome->chain->len == 1 ? "the CA" : "the CAs");
   show_lines(cli, "not imported: ", outcome->notes);
+  show_lines(cli, "keep the file: ", outcome->keep);
 }
 
 /* ---- JSON ---- */
@@ -208,5 +209,6 @@ cli_import_json(const char *name, const TransferPlan *plan, const TransferOutcom
   json_object_set_new(object, "chain", json_lines(outcome->chain));
   json_object_set_new(object, "left_out", json_lines(plan->skipped));
   json_object_set_new(object, "not_imported", json_lines(outcome->notes));
+  json_object_set_new(object, "keep", json_lines(outcome->keep));
   return object;
 }

@@ -170,17 +170,29 @@ remember(CliImport *import, const TransferOutcome *outcome)
   }
 }
 
+static gboolean
+refuse_to_shred(const TransferSource *source, const char *why, const GPtrArray *lines,
+                GError **error)
+{
+  return base_error_set(error, SIGNET_ERROR_REFUSED, "%s is left as it is: %s%s%s", source->name,
+                        why, (const char *)g_ptr_array_index(lines, 0),
+                        lines->len > 1 ? ", and more" : "");
+}
+
 /* All is stored and was found there, or this is not called. */
 static gboolean
-shred(CliImport *import, const TransferSource *source, gboolean all_imported, json_t *object,
-      GError **error)
+shred(CliImport *import, const TransferSource *source, const TransferPlan *plan,
+      const TransferOutcome *outcome, json_t *object, GError **error)
 {
   if (!import->shred)
     return TRUE;
-  if (!all_imported)
-    return base_error_set(error, SIGNET_ERROR_REFUSED,
-                          "%s holds something that was not imported; it is left as it is",
-                          source->name);
+  if (outcome->keep->len)
+    return refuse_to_shred(source, "", outcome->keep, error);
+  if (outcome->notes->len)
+    return refuse_to_shred(source, "it holds something that was not imported: ", outcome->notes,
+                           error);
+  if (plan->n_unread)
+    return refuse_to_shred(source, "not all of it could be read: ", plan->skipped, error);
   if (!transfer_shred(source, error))
     return FALSE;
   json_object_set_new(object, "shredded", json_true());
@@ -194,10 +206,15 @@ shred(CliImport *import, const TransferSource *source, gboolean all_imported, js
 }
 
 static void
-tell_still_there(const CliImport *import, const TransferSource *source)
+tell_still_there(const CliImport *import, const TransferSource *source,
+                 const TransferOutcome *outcome)
 {
   if (import->shred || !source->path)
     return;
+  if (outcome->keep->len) {
+    cli_say(import->cli, "The file still holds the private key: keep it in a safe place.");
+    return;
+  }
   g_autofree char *path = cli_import_shell_path(source->path);
   cli_say(import->cli,
           "The file still holds the private key: keep it in a safe place as a backup, or\n"
@@ -241,9 +258,8 @@ store(CliImport *import, const TransferSource *source, const TransferPlan *plan,
   json_array_append_new(import->imported, object);
   remember(import, outcome);
   cli_import_show_outcome(import->cli, outcome);
-  tell_still_there(import, source);
-  gboolean all_imported = !outcome->notes->len && !plan->n_unread;
-  return shred(import, source, all_imported, object, error);
+  tell_still_there(import, source, outcome);
+  return shred(import, source, plan, outcome, object, error);
 }
 
 static gboolean

@@ -138,14 +138,58 @@ holder(const CliImport *import, const TransferPlan *plan, const GPtrArray *fit)
   return found;
 }
 
-gboolean
-cli_import_choose_token(CliImport *import, const TransferPlan *plan, GError **error)
+/* The token that is here, other than `target`, and has one of the plan's keys, where `target` has it not. */
+static const char *
+elsewhere(const GPtrArray *ids, const TransferPlan *plan, const char *target,
+          const SignetId **ret_id)
 {
-  const char *named = cli_text(import->cli, "token");
-  if (import->token && (named || import->token_made))
+  for (guint i = 0; i < ids->len; i++) {
+    const SignetId *id = g_ptr_array_index(ids, i);
+    for (guint k = 0; k < id->keys->len; k++) {
+      const SignetKey *key = g_ptr_array_index(id->keys, k);
+      const char *const *tokens = (const char *const *)key->tokens;
+      if (!tokens || !tokens[0] || !has_key(plan, key->key) ||
+          (target && g_strv_contains(tokens, target)))
+        continue;
+      *ret_id = id;
+      return tokens[0];
+    }
+  }
+  return NULL;
+}
+
+/* A key that a card has already would get a second life beside it, with less protection maybe: only if that is
+ * wanted. `target` NULL: a soft token that is not made yet. */
+static gboolean
+check_copies(CliImport *import, const TransferPlan *plan, const char *target, GError **error)
+{
+  Cli *cli = import->cli;
+  const char *file = cli_argument(cli, 0);
+  const SignetId *id = NULL;
+  if (cli->yes)
     return TRUE;
-  if (named)
-    return choose_named(import, named, error);
+  g_autoptr(GPtrArray) ids = signet_id_list(cli->client, FALSE, error);
+  if (!ids)
+    return FALSE;
+  const char *token = elsewhere(ids, plan, target, &id);
+  if (!token)
+    return TRUE;
+  g_autofree char *question = g_strdup_printf(
+      "The key of %s is on token \"%s\" already. Make a second copy of it on \"%s\"?", id->id,
+      token, target ? target : SOFT_LABEL);
+  if (cli_terminal_confirm(cli, question))
+    return TRUE;
+  base_error_set(error, SIGNET_ERROR_REFUSED,
+                 "the key of %s is on token \"%s\" already: --yes makes a second copy on \"%s\"",
+                 id->id, token, target ? target : SOFT_LABEL);
+  base_error_suggest(error, "signet", "import", "--yes", file ? file : "FILE",
+                     target ? "--token" : NULL, target, NULL);
+  return FALSE;
+}
+
+static gboolean
+choose_fitting(CliImport *import, const TransferPlan *plan, GError **error)
+{
   g_autoptr(GPtrArray) tokens = signet_token_list(import->cli->client, error);
   if (!tokens)
     return FALSE;
@@ -154,10 +198,21 @@ cli_import_choose_token(CliImport *import, const TransferPlan *plan, GError **er
     if (takes_keys(import, g_ptr_array_index(tokens, i)))
       g_ptr_array_add(fit, g_ptr_array_index(tokens, i));
   if (!fit->len)
-    return make_soft(import, error);
+    return check_copies(import, plan, NULL, error) && make_soft(import, error);
   const SignetToken *chosen = fit->len > 1 ? holder(import, plan, fit) : g_ptr_array_index(fit, 0);
   if (!chosen)
     return ambiguous(import, fit, error);
   choose(import, chosen);
   return TRUE;
+}
+
+gboolean
+cli_import_choose_token(CliImport *import, const TransferPlan *plan, GError **error)
+{
+  const char *named = cli_text(import->cli, "token");
+  gboolean settled = import->token && (named || import->token_made);
+  if (!settled &&
+      !(named ? choose_named(import, named, error) : choose_fitting(import, plan, error)))
+    return FALSE;
+  return check_copies(import, plan, import->token_label, error);
 }

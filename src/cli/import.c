@@ -146,7 +146,8 @@ const CliVerb cli_import_verb = {
   .help = "put keys and certificates from files onto a token",
   .more = "FILE: .p12, .pfx, PEM, DER, PKCS #8 or .p7b, of any age; - is standard input.\n"
           "Without --token the only token is taken; where there is none, a soft one is\n"
-          "made. FILE stays, unless --shred destroys it.\n"
+          "made. FILE stays, unless --shred destroys it. A key that another token has\n"
+          "already is copied with --yes only.\n"
           "--scan [DIR…]: below the home folder, or in DIR. --from: with DIR from there,\n"
           "with ADDRESS only that ID.\n"
           "--passphrase-fd N: a line for each file that wants one. --pin-fd N: one line,\n"

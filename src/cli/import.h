@@ -52,7 +52,7 @@ gboolean cli_import_with_passphrase(CliImport *import, const CliImportAsk *ask,
                                     BaseSecret **ret_passphrase, GError **error);
 
 /* Where keys go: --token, the one that has them already, the only one, or a new soft token. Asks for its new
- * PIN. */
+ * PIN. REFUSED: another token that is here has one of them, and nobody said yes to a second copy. */
 gboolean cli_import_choose_token(CliImport *import, const TransferPlan *plan, GError **error);
 
 void cli_import_show_plan(const Cli *cli, const TransferSource *source, const TransferPlan *plan);

@@ -6,14 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kind_names[] = {
-  [MIME_PLAIN] = "plain",
-  [MIME_SIGNED] = "signed",
-  [MIME_OPAQUE_SIGNED] = "opaque-signed",
-  [MIME_SEALED] = "sealed",
-  [MIME_CERTIFICATES] = "certificates",
-};
-
 static const char *const kind_sentences[] = {
   [MIME_PLAIN] = "A mail that is neither signed nor sealed",
   [MIME_SIGNED] = "A signed mail (multipart/signed)",
@@ -23,13 +15,19 @@ static const char *const kind_sentences[] = {
 };
 
 static gboolean
-looks_like_cms(GBytes *bytes)
+looks_like_cms(BaseInput *input, gboolean *ret_cms, GError **error)
 {
   static const char pem[] = "-----BEGIN ";
-  gsize length;
-  const guint8 *data = g_bytes_get_data(bytes, &length);
-  return length > 0 &&
-         (data[0] == 0x30 || (length >= sizeof pem - 1 && memcmp(data, pem, sizeof pem - 1) == 0));
+  gsize length = (gsize)MIN(base_input_length(input), (goffset)strlen(pem));
+  g_autoptr(BaseSink) memory = base_sink_to_memory(sizeof pem);
+  if (!base_input_read(input, 0, (goffset)length, memory, error) ||
+      !base_sink_finish(memory, error))
+    return FALSE;
+  g_autoptr(GBytes) bytes = base_sink_memory_bytes(memory);
+  const guint8 *data = g_bytes_get_data(bytes, NULL);
+  *ret_cms =
+      length > 0 && (data[0] == 0x30 || (length == strlen(pem) && memcmp(data, pem, length) == 0));
+  return TRUE;
 }
 
 static void
@@ -93,44 +91,49 @@ json_cms(const CmsInfo *info)
 }
 
 static gboolean
-report_mail(Cli *cli, const MimeMessage *mail, const CmsInfo *info, GError **error)
+report_mail(Cli *cli, const MimeOpened *mail, GError **error)
 {
+  const GPtrArray *layers = mime_opened_layers(mail);
+  const MimeLayer *layer = layers->len ? g_ptr_array_index(layers, 0) : NULL;
+  MimeKind kind = layer ? layer->kind : MIME_PLAIN;
+  const TrustClaim *claim = mime_opened_claim(mail);
+  const char *subject = mime_opened_subject(mail);
   if (cli->json)
     return cli_json(cli,
-                    json_pack("{s:s, s:o, s:o, s:b, s:o}", "kind", kind_names[mail->kind], "from",
-                              cli_json_text(mail->from), "subject", cli_json_text(mail->subject),
-                              "outside", mail->outside, "cms", info ? json_cms(info) : json_null()),
+                    json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "kind", cli_mail_kind(kind), "from",
+                              cli_json_text(claim->from), "subject", cli_json_text(subject),
+                              "outside", layer && layer->uncovered->len > 0, "uncovered",
+                              json_lines(layer ? layer->uncovered : NULL), "cms",
+                              layer ? json_cms(layer->info) : json_null()),
                     error);
-  printf("%s\n", kind_sentences[mail->kind]);
-  field("From", mail->from);
-  field("Subject", mail->subject);
-  if (info)
-    print_cms(info);
-  if (mail->outside)
-    field("Careful", "there is more in this mail than the signature covers");
+  printf("%s\n", kind_sentences[kind]);
+  field("From", claim->from);
+  field("Subject", subject);
+  if (layer)
+    print_cms(layer->info);
+  for (guint i = 0; layer && i < layer->uncovered->len; i++) {
+    g_autofree char *text =
+        g_strdup_printf("%s is not %s", (const char *)g_ptr_array_index(layer->uncovered, i),
+                        kind == MIME_SEALED ? "sealed" : "covered by the signature");
+    field("Careful", text);
+  }
   return TRUE;
 }
 
 static gboolean
-info_mail(Cli *cli, GBytes *message, GError **error)
+info_mail(Cli *cli, BaseInput *input, GError **error)
 {
-  g_autoptr(CliMail) mail = cli_mail_read(message, error);
-  g_autoptr(CmsInfo) info = NULL;
-  if (!mail)
-    return FALSE;
-  GBytes *cms = mail->kind == MIME_SIGNED  ? mail->signature
-                : mail->kind == MIME_PLAIN ? NULL
-                                           : mail->content;
-  if (cms && !(info = cms_info(cms, error)))
-    return FALSE;
-  return report_mail(cli, mail, info, error);
+  g_autoptr(MimeOpened) mail = cli_mail_open(cli, input, MIME_OPEN_LOOK, error);
+  return mail && report_mail(cli, mail, error);
 }
 
 static gboolean
-info_cms(Cli *cli, GBytes *bytes, GError **error)
+info_cms(Cli *cli, BaseInput *input, GError **error)
 {
-  g_autoptr(GBytes) der = cms_read(bytes, cli_input_name(cli), error);
-  g_autoptr(CmsInfo) info = der ? cms_info(der, error) : NULL;
+  g_autoptr(BaseSink) sink = cms_info_new();
+  if (!cli_cms_push(cli, input, sink, error))
+    return FALSE;
+  g_autoptr(CmsInfo) info = cms_info_result(sink, error);
   if (!info)
     return FALSE;
   if (cli->json)
@@ -143,12 +146,11 @@ info_cms(Cli *cli, GBytes *bytes, GError **error)
 static gboolean
 run(Cli *cli, GError **error)
 {
-  g_autoptr(GBytes) message = cli_read_message(cli, error);
-  if (!message)
+  gboolean cms = cli_flag(cli, "cms");
+  g_autoptr(BaseInput) input = cli_input_open(cli, error);
+  if (!input || (!cms && !looks_like_cms(input, &cms, error)))
     return FALSE;
-  if (cli_flag(cli, "cms") || looks_like_cms(message))
-    return info_cms(cli, message, error);
-  return info_mail(cli, message, error);
+  return cms ? info_cms(cli, input, error) : info_mail(cli, input, error);
 }
 
 static const CliOption options[] = {

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Reading mail takes GMime, which takes longer to load than all the rest of
- * signet together; so it is in a file of its own that only the verbs that read mail load. */
+/* What the verbs that read mail share. */
 
-#include "mime/mime.h"
+#include "cli/cli.h"
+#include "mime/open.h"
 
-#define CLI_MAIL_PLUGIN "libsignet-mime.so"
-#define CLI_MAIL_SYMBOL "cli_mail_plugin"
+/* Of the run's connection, which is made when the first key is needed. */
+MimeOpened *cli_mail_open(Cli *cli, BaseInput *input, MimeDepth depth, GError **error);
 
-/* What the plugin exports, as CLI_MAIL_SYMBOL. `version` guards against a file of another build. */
-typedef struct {
-  const char *version;
-  MimeMessage *(*read)(GBytes *message, GError **error);
-  void (*free)(MimeMessage *message);
-} CliMailPlugin;
+/* The verdict on the innermost signature; NULL without an error where there is none. */
+TrustReport *cli_mail_verdict(const MimeOpened *opened, GError **error);
+/* Outer signatures and notes, for a person, to standard output (1) or error (2). `said`: what the
+ * verdict's sentence says already. */
+gboolean cli_mail_print(const MimeOpened *opened, const char *said, int fd, GError **error);
+/* Members "subject", "layers", "protected", "notes" and "receipt_to" into `object`. */
+gboolean cli_mail_json(const MimeOpened *opened, json_t *object, GError **error);
+const char *cli_mail_kind(MimeKind kind); /* "opaque-signed" */
 
-/* A MimeMessage, which the plugin made and the plugin frees. */
-typedef MimeMessage CliMail;
-
-CliMail *cli_mail_read(GBytes *message, GError **error);
-void cli_mail_free(CliMail *mail);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CliMail, cli_mail_free)
+/* The CMS file that the verb reads, in any form, into `to`, which is finished. */
+gboolean cli_cms_push(Cli *cli, BaseInput *input, BaseSink *to, GError **error);

@@ -15,6 +15,7 @@ cli_recipients_new(void)
   recipients->certificates = g_ptr_array_new_with_free_func((GDestroyNotify)base_cert_free);
   recipients->missing = g_ptr_array_new_with_free_func(g_free);
   recipients->missing_names = g_ptr_array_new_with_free_func(g_free);
+  recipients->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   return recipients;
 }
 
@@ -26,6 +27,7 @@ cli_recipients_free(CliRecipients *recipients)
   g_ptr_array_unref(recipients->certificates);
   g_ptr_array_unref(recipients->missing);
   g_ptr_array_unref(recipients->missing_names);
+  g_hash_table_unref(recipients->own);
   g_free(recipients);
 }
 
@@ -132,6 +134,23 @@ is_missing(const GError *failed)
 }
 
 static gboolean
+add_choice(CliRecipients *recipients, const SignetChoice *choice, GError **error)
+{
+  BaseCert *certificate = base_cert_new(choice->certificate, error);
+  if (!certificate)
+    return FALSE;
+  g_hash_table_add(recipients->own, g_strdup(certificate->fingerprint));
+  add_certificate(recipients, certificate);
+  return TRUE;
+}
+
+gboolean
+cli_recipients_is_own(const CliRecipients *recipients, const BaseCert *certificate)
+{
+  return g_hash_table_contains(recipients->own, certificate->fingerprint);
+}
+
+static gboolean
 add_own(Cli *cli, CliRecipients *recipients, const char *name, GError **error)
 {
   GError *failed = NULL;
@@ -139,12 +158,8 @@ add_own(Cli *cli, CliRecipients *recipients, const char *name, GError **error)
     return FALSE;
   g_autoptr(SignetChoice) choice =
       signet_id_choose(cli->client, SIGNET_USE_ENCRYPT, name, NULL, &failed);
-  if (choice) {
-    BaseCert *certificate = base_cert_new(choice->certificate, error);
-    if (certificate)
-      add_certificate(recipients, certificate);
-    return certificate != NULL;
-  }
+  if (choice)
+    return add_choice(recipients, choice, error);
   if (!is_missing(failed)) {
     g_propagate_error(error, failed);
     return FALSE;
@@ -176,12 +191,8 @@ cli_recipients_add_self(Cli *cli, CliRecipients *recipients, const char *from, G
     return FALSE;
   g_autoptr(SignetChoice) choice =
       signet_id_choose(cli->client, SIGNET_USE_ENCRYPT, id, id ? NULL : from, &failed);
-  if (choice) {
-    BaseCert *certificate = base_cert_new(choice->certificate, error);
-    if (certificate)
-      add_certificate(recipients, certificate);
-    return certificate != NULL;
-  }
+  if (choice)
+    return add_choice(recipients, choice, error);
   gboolean skip = g_error_matches(failed, SIGNET_ERROR, SIGNET_ERROR_NONE_USABLE) ||
                   (!id && is_missing(failed));
   if (!skip) {

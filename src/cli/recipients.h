@@ -11,6 +11,7 @@ typedef struct {
   GPtrArray *certificates;  /* (element-type BaseCert), each once */
   GPtrArray *missing;       /* (element-type char): "bob@example.org: no certificate known" */
   GPtrArray *missing_names; /* (element-type char): "bob@example.org" */
+  GHashTable *own;          /* fingerprints of those of `certificates` that are the person's */
 } CliRecipients;
 
 CliRecipients *cli_recipients_new(void);
@@ -20,6 +21,7 @@ gboolean cli_recipients_add(Cli *cli, CliRecipients *recipients, const char *to,
 /* The sender's own, so that they can read what they sent; one that cannot receive is said and skipped. */
 gboolean cli_recipients_add_self(Cli *cli, CliRecipients *recipients, const char *from,
                                  GError **error);
+gboolean cli_recipients_is_own(const CliRecipients *recipients, const BaseCert *certificate);
 /* RECIPIENTS_MISSING with the list as candidates. */
 gboolean cli_recipients_refuse(const CliRecipients *recipients, GError **error);
 

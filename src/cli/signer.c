@@ -110,6 +110,49 @@ warn_of_expiry(Cli *cli, CliSigner *signer, const BaseCert *certificate)
   cli_note(cli, "%s", signer->warning);
 }
 
+/* With one key for signing and one for opening, who answers must be told of the other. None that can
+ * receive is fine: then nothing is said. */
+static void
+find_encryption_certificate(Cli *cli, CliSigner *signer)
+{
+  g_autoptr(SignetChoice) choice =
+      signet_id_choose(cli->client, SIGNET_USE_ENCRYPT, signer->choice->id, NULL, NULL);
+  if (choice && choice->certificate &&
+      !g_bytes_equal(choice->certificate, signer->choice->certificate))
+    signer->encryption_certificate = g_bytes_ref(choice->certificate);
+}
+
+static gboolean
+check_receipt_addresses(char *const *addresses, GError **error)
+{
+  for (; *addresses; addresses++) {
+    g_autofree char *normal = base_address_normal(*addresses);
+    if (!normal)
+      return base_error_set(error, SIGNET_ERROR_USAGE,
+                            "--request-receipt takes mail addresses, not \"%s\"", *addresses);
+  }
+  return TRUE;
+}
+
+/* To those named; else to who sends. */
+static gboolean
+settle_receipts(Cli *cli, CliSigner *signer, const BaseCert *certificate, const char *from,
+                GError **error)
+{
+  const char *wanted = cli_text(cli, "request-receipt");
+  if (!wanted)
+    return TRUE;
+  const char *sender = from ? from : certificate ? certificate->addresses[0] : NULL;
+  if (*wanted)
+    signer->receipts_to = g_strsplit(wanted, ",", 64);
+  else if (sender)
+    signer->receipts_to = g_strsplit(sender, "\n", 1);
+  else
+    return base_error_set(error, SIGNET_ERROR_USAGE,
+                          "to whom shall the receipt go? --request-receipt=ADDRESS");
+  return check_receipt_addresses(signer->receipts_to, error);
+}
+
 CliSigner *
 cli_signer_new(Cli *cli, const char *from, GError **error)
 {
@@ -124,6 +167,9 @@ cli_signer_new(Cli *cli, const char *from, GError **error)
       !check_token(cli, signer, error))
     return NULL;
   g_autoptr(BaseCert) certificate = base_cert_new(signer->choice->certificate, NULL);
+  if (!settle_receipts(cli, signer, certificate, from, error))
+    return NULL;
+  find_encryption_certificate(cli, signer);
   if (id)
     warn_of_mismatch(cli, signer, certificate, from);
   if (certificate)
@@ -138,12 +184,14 @@ cli_signer_free(CliSigner *signer)
     return;
   signet_choice_free(signer->choice);
   g_free(signer->hash);
+  g_clear_pointer(&signer->encryption_certificate, g_bytes_unref);
+  g_strfreev(signer->receipts_to);
   g_free(signer->warning);
   g_free(signer);
 }
 
-GBytes *
-cli_signer_sign(Cli *cli, const CliSigner *signer, GBytes *content, gboolean detached,
+BaseSink *
+cli_signer_sink(Cli *cli, const CliSigner *signer, gboolean detached, gint64 length, BaseSink *out,
                 GError **error)
 {
   CmsSigner with = {
@@ -153,7 +201,9 @@ cli_signer_sign(Cli *cli, const CliSigner *signer, GBytes *content, gboolean det
     .chain = signer->choice->chain,
     .hash = signer->hash,
     .pss = signer->pss,
+    .encryption_certificate = signer->encryption_certificate,
+    .receipts_to = (const char *const *)signer->receipts_to,
   };
   cli_status(cli, "sign %s", signer->choice->id);
-  return cms_sign(cli->client, &with, content, detached, error);
+  return cms_sign_new(cli->client, &with, detached, length, out, error);
 }

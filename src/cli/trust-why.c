@@ -4,11 +4,12 @@
 #include "cli/mail.h"
 #include "cli/root.h"
 #include "cli/verbs.h"
+#include "cli/verdict.h"
 #include "wire/json.h"
 
 #include <string.h>
 
-#define FILE_MAX ((gsize)64 * 1024 * 1024)
+#define FILE_MAX ((gsize)4 * 1024 * 1024) /* of certificates */
 #define PREFIX_MIN 8
 #define CAUSES_MAX 100
 
@@ -57,20 +58,18 @@ take_certificates(Question *question, GPtrArray *all)
     add_copy(question->certificates, g_ptr_array_index(all, 0));
 }
 
+/* Of the innermost signature. */
 static gboolean
-take_mail(Question *question, GBytes *bytes, GError **error)
+take_mail(Cli *cli, Question *question, BaseInput *input, GError **error)
 {
-  g_autoptr(CliMail) mail = cli_mail_read(bytes, error);
+  g_autoptr(MimeOpened) mail = cli_mail_open(cli, input, MIME_OPEN_VERIFY, error);
   if (!mail)
     return FALSE;
-  if (mail->kind != MIME_SIGNED && mail->kind != MIME_OPAQUE_SIGNED)
+  const MimeLayer *layer = mime_opened_signed(mail);
+  const CmsVerified *verified = layer ? layer->verified : NULL;
+  if (!verified)
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                           "%s is neither a certificate nor a signed mail", question->file);
-  gboolean detached = mail->kind == MIME_SIGNED;
-  g_autoptr(CmsVerified) verified = cms_verify(detached ? mail->signature : mail->content,
-                                               detached ? mail->content : NULL, NULL, error);
-  if (!verified)
-    return FALSE;
   question->certificates = new_list();
   question->others = new_list();
   for (guint i = 0; i < verified->signatures->len; i++) {
@@ -85,17 +84,32 @@ take_mail(Question *question, GBytes *bytes, GError **error)
                         "%s is signed, but its signer's certificate is not in it", question->file);
 }
 
+static GBytes *
+whole_of(BaseInput *input, GError **error)
+{
+  g_autoptr(BaseSink) memory = base_sink_to_memory(FILE_MAX);
+  if (!base_input_read(input, 0, base_input_length(input), memory, error) ||
+      !base_sink_finish(memory, error))
+    return NULL;
+  return base_sink_memory_bytes(memory);
+}
+
 static gboolean
-take_file(Question *question, const char *path, GError **error)
+take_file(Cli *cli, Question *question, const char *path, GError **error)
 {
   g_autoptr(GError) no_certificate = NULL;
-  g_autoptr(GBytes) bytes = base_path_read(path, FILE_MAX, error);
-  if (!bytes)
+  g_autoptr(BaseInput) input = base_input_open(path, G_MAXOFFSET, error);
+  if (!input)
     return FALSE;
   question->file = strcmp(path, "-") == 0 ? "standard input" : path;
+  if (base_input_length(input) > (goffset)FILE_MAX)
+    return take_mail(cli, question, input, error);
+  g_autoptr(GBytes) bytes = whole_of(input, error);
+  if (!bytes)
+    return FALSE;
   g_autoptr(GPtrArray) all = base_cert_read_all(bytes, question->file, &no_certificate);
   if (!all)
-    return take_mail(question, bytes, error);
+    return take_mail(cli, question, input, error);
   take_certificates(question, all);
   return TRUE;
 }
@@ -174,9 +188,9 @@ take(Cli *cli, Question *question, TrustStore *store, GError **error)
 {
   const char *name = cli_argument(cli, 0);
   if (strcmp(name, "-") == 0 || g_file_test(name, G_FILE_TEST_EXISTS))
-    return take_file(question, name, error);
+    return take_file(cli, question, name, error);
   if (strchr(name, '/')) /* a path, if anything: its error says so */
-    return take_file(question, name, error);
+    return take_file(cli, question, name, error);
   return take_root(question, store, name) || take_id(cli, question, name, error);
 }
 
@@ -224,9 +238,10 @@ advise(const Question *question, const TrustWhy *why, Advice *advice)
   case TRUST_NEEDS_ISSUER:
     set_try(advice, "trust", "add", "FILE");
     advice->text = g_strdup_printf(
-        "Missing: the certificate of %s%s%s. Get it from there or from whoever issued this one, and "
-        "that of its root; both may be in FILE.",
-        last->certificate->issuer, why->url ? ", to be had at " : "", why->url ? why->url : "");
+        "Missing: the certificate of %s%s%s. Get it from %swhoever issued this one, and that of "
+        "its root; both may be in FILE.",
+        last->certificate->issuer, why->url ? ", to be had at " : "", why->url ? why->url : "",
+        why->url ? "there (--fetch does that) or from " : "");
     break;
   case TRUST_NEEDS_ROOT:
     advise_root(question, last->certificate, advice);
@@ -260,14 +275,16 @@ print_step(const Cli *cli, const TrustStep *step, guint depth, gboolean known)
         g_strconcat("✗ ", (const char *)g_ptr_array_index(step->problems, i), NULL);
     cli_root_wrap(cli, below, problem);
   }
+  g_autofree char *revoked = step->revocation ? cli_revocation_text(step->revocation) : NULL;
+  g_autofree char *said = g_strconcat("Revoked: ", revoked, NULL);
+  if (revoked)
+    cli_root_wrap(cli, below, said);
 }
 
 /* From the root down. */
 static void
 print_why(Cli *cli, const TrustWhy *why, const Advice *advice)
 {
-  g_autofree char *capital = g_strdup(why->reason);
-  *capital = g_ascii_toupper(*capital);
   g_autofree char *verdict = why->trusted ? g_strdup("Trusted for mail.")
                                           : g_strdup_printf("Not trusted: %s.", why->reason);
   guint depth = 0;
@@ -281,8 +298,6 @@ print_why(Cli *cli, const TrustWhy *why, const Advice *advice)
   }
   for (guint i = why->steps->len; i > 0; i--)
     print_step(cli, g_ptr_array_index(why->steps, i - 1), depth++, i > 1);
-  if (why->trusted)
-    cli_say(cli, "\n%s.", capital);
   if (!advice->text)
     return;
   cli_say(cli, "%s", "");
@@ -306,6 +321,7 @@ json_of(const TrustWhy *why, const Advice *advice)
       json_array_append_new(problems, cli_json_text(g_ptr_array_index(step->problems, p)));
     json_object_set_new(object, "origin", cli_json_text(step->origin));
     json_object_set_new(object, "problems", problems);
+    json_object_set_new(object, "revocation", cli_json_revocation(step->revocation));
     json_array_append_new(chain, object);
   }
   return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "trusted", why->trusted, "reason",
@@ -314,10 +330,30 @@ json_of(const TrustWhy *why, const Advice *advice)
                    advice->try[0] ? cli_json_strv(advice->try) : json_null());
 }
 
+/* Its chain; with --fetch, what it lacks is asked for, and kept for all who read mail of that issuer. */
+static TrustWhy *
+explain(const Cli *cli, TrustStore *store, const BaseCert *certificate, GPtrArray *others)
+{
+  TrustWhy *why = trust_why(store, certificate, others);
+  if (why->need != TRUST_NEEDS_ISSUER || !cli_flag(cli, "fetch"))
+    return why;
+  const TrustStep *last = g_ptr_array_index(why->steps, why->steps->len - 1);
+  g_autoptr(GPtrArray) found = trust_issuers_find(last->certificate, TRUE);
+  if (!found || found->len == 0)
+    return why;
+  for (guint i = 0; i < found->len; i++)
+    add_copy(others, g_ptr_array_index(found, i));
+  trust_why_free(why);
+  return trust_why(store, certificate, others);
+}
+
 static gboolean
 run(Cli *cli, GError **error)
 {
   g_auto(Question) question = { 0 };
+  TrustRevocationPolicy policy;
+  if (!trust_revocation_policy(&policy, error))
+    return FALSE;
   g_autoptr(TrustStore) store = trust_store_new(error);
   if (!store || !take(cli, &question, store, error))
     return FALSE;
@@ -325,7 +361,8 @@ run(Cli *cli, GError **error)
   for (guint i = 0; i < question.certificates->len; i++) {
     g_auto(Advice) advice = { 0 };
     g_autoptr(TrustWhy) why =
-        trust_why(store, g_ptr_array_index(question.certificates, i), question.others);
+        explain(cli, store, g_ptr_array_index(question.certificates, i), question.others);
+    trust_why_ask(why, policy);
     advise(&question, why, &advice);
     if (i)
       cli_say(cli, "%s", "");
@@ -335,6 +372,11 @@ run(Cli *cli, GError **error)
   return cli_json(
       cli, json_pack("{s:o, s:O}", "id", cli_json_text(question.id), "certificates", list), error);
 }
+
+static const CliOption options[] = {
+  { "fetch", 0, CLI_FLAG, NULL, "get missing issuers from where the certificate says they are" },
+  { 0 },
+};
 
 const CliVerb cli_trust_why = {
   .group = "trust",
@@ -347,5 +389,6 @@ const CliVerb cli_trust_why = {
           "that of an ID of yours. CERT: a fingerprint (8 or more hex digits) of a root or of an\n"
           "ID's certificate. Exit status 0 whatever the answer is.",
   .example = "signet trust why signed.eml",
+  .options = options,
   .run = run,
 };

@@ -43,3 +43,5 @@ extern const CliVerb cli_trust_add;
 extern const CliVerb cli_trust_remove;
 extern const CliVerb cli_trust_why;
 extern const CliVerb cli_config_show;
+extern const CliVerb cli_receipt_make;
+extern const CliVerb cli_receipt_check;

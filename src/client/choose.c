@@ -60,6 +60,7 @@ static const ClientField match_fields[] = {
   FIELD(token, CLIENT_TEXT),
   FIELD(present, CLIENT_BOOL),
   FIELD(last_seen, CLIENT_TIME),
+  FIELD(problem, CLIENT_TEXT_OR_NULL),
 };
 #undef FIELD
 static const ClientShape match_shape =

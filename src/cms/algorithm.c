@@ -315,13 +315,24 @@ cms_scheming_verify(const CmsScheming *scheming, EVP_PKEY *key, GBytes *message,
   return good;
 }
 
-gboolean
-cms_key_is_weak(EVP_PKEY *key)
+/* A person's name for it: "SHA-1". */
+static const char *
+weak_name(const CmsHash *hash)
+{
+  return hash->nid == NID_md5 ? "MD5" : "SHA-1";
+}
+
+char *
+cms_scheming_weakness(const CmsScheming *scheming, EVP_PKEY *key)
 {
   int bits = EVP_PKEY_get_bits(key);
-  if (EVP_PKEY_is_a(key, "EC"))
-    return bits < EC_WEAK_BELOW;
-  if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS") || EVP_PKEY_is_a(key, "DSA"))
-    return bits < RSA_WEAK_BELOW;
-  return FALSE;
+  gboolean curve = EVP_PKEY_is_a(key, "EC");
+  gboolean edwards = EVP_PKEY_is_a(key, "ED25519");
+  if (scheming->hash->weak)
+    return g_strdup_printf("it was made with %s, which is broken", weak_name(scheming->hash));
+  if (scheming->mgf_hash && scheming->mgf_hash->nid == NID_md5)
+    return g_strdup("it was made with MD5, which is broken");
+  if (!edwards && bits < (curve ? EC_WEAK_BELOW : RSA_WEAK_BELOW))
+    return g_strdup_printf("its key of %d bits is too short", bits);
+  return NULL;
 }

@@ -46,5 +46,5 @@ gboolean cms_scheming_write(const CmsScheming *scheming, X509_ALGOR *algorithm, 
 gboolean cms_scheming_verify(const CmsScheming *scheming, EVP_PKEY *key, GBytes *message,
                              GBytes *digest, const ASN1_OCTET_STRING *signature);
 
-/* TRUE when nobody should rely on this kind and size of key any more. */
-gboolean cms_key_is_weak(EVP_PKEY *key);
+/* (nullable) why nobody should rely on it any more: "it was made with SHA-1, which is broken" */
+char *cms_scheming_weakness(const CmsScheming *scheming, EVP_PKEY *key);

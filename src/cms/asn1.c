@@ -96,6 +96,12 @@ ASN1_CHOICE(CmsAsnAgreementIdentifier) = {
   ASN1_IMP(CmsAsnAgreementIdentifier, d.key_id, CmsAsnKeyId, 0)
 } static_ASN1_CHOICE_END(CmsAsnAgreementIdentifier)
 
+ASN1_CHOICE(CmsAsnPreference) = {
+  ASN1_IMP(CmsAsnPreference, d.issuer_serial, PKCS7_ISSUER_AND_SERIAL, 0),
+  ASN1_IMP(CmsAsnPreference, d.key_id, CmsAsnKeyId, 1),
+  ASN1_IMP(CmsAsnPreference, d.subject_key, ASN1_OCTET_STRING, 2)
+} ASN1_CHOICE_END(CmsAsnPreference)
+
 ASN1_SEQUENCE(CmsAsnAgreementKey) = {
   ASN1_SIMPLE(CmsAsnAgreementKey, rid, CmsAsnAgreementIdentifier),
   ASN1_SIMPLE(CmsAsnAgreementKey, key, ASN1_OCTET_STRING)
@@ -133,7 +139,7 @@ static_ASN1_ITEM_TEMPLATE_END(CmsAsnAttributesAsCame)
     IMPLEMENT_ASN1_FUNCTIONS(CmsAsnSigned) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnSigner)
         IMPLEMENT_ASN1_FUNCTIONS(CmsAsnEnveloped) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnAuthEnveloped)
             IMPLEMENT_ASN1_FUNCTIONS(CmsAsnTransport) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnAgreement)
-                IMPLEMENT_ASN1_FUNCTIONS(CmsAsnGcm)
+                IMPLEMENT_ASN1_FUNCTIONS(CmsAsnGcm) IMPLEMENT_ASN1_FUNCTIONS(CmsAsnPreference)
 
 #pragma GCC diagnostic pop
 

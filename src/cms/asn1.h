@@ -116,6 +116,19 @@ typedef struct {
   ASN1_TYPE *other;
 } CmsAsnKeyId;
 
+/* SMIMEEncryptionKeyPreference (RFC 8551 2.5.3): type 0 issuer and serial, 1
+ * RecipientKeyIdentifier, 2 subjectKeyIdentifier */
+typedef struct {
+  int type;
+  union {
+    PKCS7_ISSUER_AND_SERIAL *issuer_serial;
+    CmsAsnKeyId *key_id;
+    ASN1_OCTET_STRING *subject_key;
+  } d;
+} CmsAsnPreference;
+
+#define CMS_ASN_SUBJECT_KEY 2
+
 /* KeyAgreeRecipientIdentifier: type 0 issuer and serial, 1 RecipientKeyIdentifier */
 typedef struct {
   int type;
@@ -155,6 +168,7 @@ DECLARE_ASN1_FUNCTIONS(CmsAsnAuthEnveloped)
 DECLARE_ASN1_FUNCTIONS(CmsAsnTransport)
 DECLARE_ASN1_FUNCTIONS(CmsAsnAgreement)
 DECLARE_ASN1_FUNCTIONS(CmsAsnGcm)
+DECLARE_ASN1_FUNCTIONS(CmsAsnPreference)
 DECLARE_ASN1_ITEM(CmsAsnAgreementTagged)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAsnSigned, CmsAsnSigned_free)
@@ -163,6 +177,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAsnAuthEnveloped, CmsAsnAuthEnveloped_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAsnTransport, CmsAsnTransport_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAsnAgreement, CmsAsnAgreement_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAsnGcm, CmsAsnGcm_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAsnPreference, CmsAsnPreference_free)
 
 /* The bytes whose signature or tag covers the attributes: SET OF, DER, in `sorted` or the order
  * they came in (RFC 5652 5.4: what the signer saw). NULL when they cannot be encoded. */

@@ -1,93 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cms/attribute.h"
 
-#include "base/error.h"
+#include "cms/capability.h"
 
 #include <openssl/err.h>
 #include <openssl/ess.h>
+#include <openssl/x509v3.h>
 #include <time.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ESS_SIGNING_CERT, ESS_SIGNING_CERT_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ESS_SIGNING_CERT_V2, ESS_SIGNING_CERT_V2_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ATTRIBUTE, X509_ATTRIBUTE_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ASN1_TIME, ASN1_TIME_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAttributes, cms_attribute_free)
-
-/* What the signer can read, best first (RFC 8551 2.5.2) */
-static const int capability_table[] = { NID_aes_256_gcm, NID_aes_256_cbc, NID_aes_128_gcm,
-                                        NID_aes_192_cbc, NID_aes_128_cbc };
 
 void
 cms_attribute_free(CmsAttributes *attributes)
 {
   sk_X509_ATTRIBUTE_pop_free(attributes, X509_ATTRIBUTE_free);
-}
-
-static gboolean
-add(CmsAttributes *attributes, int nid, int type, gconstpointer bytes, int length)
-{
-  g_autoptr(X509_ATTRIBUTE) attribute =
-      X509_ATTRIBUTE_create_by_NID(NULL, nid, type, bytes, length);
-  return attribute && sk_X509_ATTRIBUTE_push(attributes, attribute) > 0 &&
-         g_steal_pointer(&attribute);
-}
-
-static gboolean
-add_sequence(CmsAttributes *attributes, int nid, guint8 *der, int length)
-{
-  gboolean good = length > 0 && add(attributes, nid, V_ASN1_SEQUENCE, der, length);
-  OPENSSL_free(der);
-  return good;
-}
-
-static gboolean
-add_time(CmsAttributes *attributes, gint64 now)
-{
-  /* UTCTime through 2049, GeneralizedTime after (RFC 5652 11.3): ASN1_TIME_set() knows. */
-  g_autoptr(ASN1_TIME) at = ASN1_TIME_set(NULL, (time_t)now);
-  return at && add(attributes, NID_pkcs9_signingTime, ASN1_STRING_type(at),
-                   ASN1_STRING_get0_data(at), ASN1_STRING_length(at));
-}
-
-static gboolean
-add_capabilities(CmsAttributes *attributes)
-{
-  X509_ALGORS *algorithms = sk_X509_ALGOR_new_null();
-  guint8 *der = NULL;
-  for (gsize i = 0; i < G_N_ELEMENTS(capability_table); i++) {
-    X509_ALGOR *algorithm = X509_ALGOR_new();
-    X509_ALGOR_set0(algorithm, OBJ_nid2obj(capability_table[i]), V_ASN1_UNDEF, NULL);
-    sk_X509_ALGOR_push(algorithms, algorithm);
-  }
-  int length = i2d_X509_ALGORS(algorithms, &der);
-  sk_X509_ALGOR_pop_free(algorithms, X509_ALGOR_free);
-  return add_sequence(attributes, NID_SMIMECapabilities, der, length);
-}
-
-static gboolean
-add_signing_certificate(CmsAttributes *attributes, X509 *signer)
-{
-  guint8 *der = NULL;
-  g_autoptr(ESS_SIGNING_CERT_V2) named =
-      OSSL_ESS_signing_cert_v2_new_init(EVP_sha256(), signer, NULL, 1);
-  int length = named ? i2d_ESS_SIGNING_CERT_V2(named, &der) : 0;
-  return add_sequence(attributes, NID_id_smime_aa_signingCertificateV2, der, length);
-}
-
-CmsAttributes *
-cms_attribute_make(X509 *signer, GBytes *digest, gint64 now, GError **error)
-{
-  g_autoptr(CmsAttributes) attributes = sk_X509_ATTRIBUTE_new_null();
-  const ASN1_OBJECT *data = OBJ_nid2obj(NID_pkcs7_data);
-  if (!attributes || !add(attributes, NID_pkcs9_contentType, V_ASN1_OBJECT, data, -1) ||
-      !add_time(attributes, now) ||
-      !add(attributes, NID_pkcs9_messageDigest, V_ASN1_OCTET_STRING, g_bytes_get_data(digest, NULL),
-           (int)g_bytes_get_size(digest)) ||
-      !add_capabilities(attributes) || !add_signing_certificate(attributes, signer)) {
-    base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot make the signed attributes");
-    return NULL;
-  }
-  return g_steal_pointer(&attributes);
 }
 
 gboolean
@@ -128,6 +55,56 @@ decode_value(const ASN1_TYPE *value, const ASN1_ITEM *item)
   return value->type == V_ASN1_SEQUENCE && cms_asn_any(value, &bytes, &length)
              ? cms_asn_decode(bytes, length, item)
              : NULL;
+}
+
+/* Certificates are compared, not read: what a preference names is of the same issuer and serial
+ * or key. */
+static gboolean
+prefers(const CmsAsnPreference *preference, X509 *x509)
+{
+  const ASN1_OCTET_STRING *own = X509_get0_subject_key_id(x509);
+  switch (preference->type) {
+  case CMS_ASN_ISSUER_SERIAL: {
+    const PKCS7_ISSUER_AND_SERIAL *named = preference->d.issuer_serial;
+    return ASN1_INTEGER_cmp(X509_get0_serialNumber(x509), named->serial) == 0 &&
+           X509_NAME_cmp(X509_get_issuer_name(x509), named->issuer) == 0;
+  }
+  case CMS_ASN_KEY_ID:
+    return own && ASN1_OCTET_STRING_cmp(own, preference->d.key_id->key_id) == 0;
+  default:
+    return own && ASN1_OCTET_STRING_cmp(own, preference->d.subject_key) == 0;
+  }
+}
+
+X509 *
+cms_attribute_preferred(const CmsAttributes *attributes, const GPtrArray *certificates)
+{
+  const ASN1_TYPE *value = NULL;
+  const guint8 *bytes = NULL;
+  gsize length = 0;
+  if (!cms_attribute_find(attributes, NID_id_smime_aa_encrypKeyPref, &value) || !value ||
+      !cms_asn_any(value, &bytes, &length))
+    return NULL;
+  g_autoptr(CmsAsnPreference) preference =
+      cms_asn_decode(bytes, length, ASN1_ITEM_rptr(CmsAsnPreference));
+  for (guint i = 0; preference && i < certificates->len; i++) {
+    const CmsCertificate *certificate = g_ptr_array_index(certificates, i);
+    if (prefers(preference, certificate->x509))
+      return certificate->x509;
+  }
+  return NULL;
+}
+
+char **
+cms_attribute_ciphers(const CmsAttributes *attributes)
+{
+  const ASN1_TYPE *value = NULL;
+  const guint8 *bytes = NULL;
+  gsize length = 0;
+  if (!cms_attribute_find(attributes, NID_SMIMECapabilities, &value) || !value ||
+      value->type != V_ASN1_SEQUENCE || !cms_asn_any(value, &bytes, &length))
+    return NULL;
+  return cms_capability_ciphers(bytes, length);
 }
 
 gboolean

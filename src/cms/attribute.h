@@ -4,9 +4,22 @@
 /* Signed attributes: made for a new signature, and looked up in one that came. */
 
 #include "cms/algorithm.h"
+#include "cms/message.h"
 
-/* contentType, signingTime, messageDigest, SMIMECapabilities, signingCertificateV2 */
-CmsAttributes *cms_attribute_make(X509 *signer, GBytes *digest, gint64 now, GError **error);
+typedef struct {
+  X509 *signer;
+  BaseKeyKind encryption; /* of the key that answers are sealed to; OTHER: there is none */
+  X509 *preferred;        /* (nullable) its certificate, where it is not the signer's */
+  int content_type;       /* NID */
+  GBytes *digest;
+  gint64 now;
+  GBytes *receipt_request; /* (nullable) DER */
+  GBytes *original;        /* (nullable) of a receipt: the digest that msgSigDigest holds */
+} CmsAttributesWanted;
+
+/* contentType, signingTime, messageDigest, SMIMECapabilities, signingCertificateV2; where wanted
+ * SMIMEEncryptionKeyPreference, receiptRequest, msgSigDigest */
+CmsAttributes *cms_attribute_make(const CmsAttributesWanted *wanted, GError **error);
 void cms_attribute_free(CmsAttributes *attributes);
 
 /* The one value of the one attribute of that type; FALSE when it is there more than once or with
@@ -16,6 +29,11 @@ gboolean cms_attribute_find(const CmsAttributes *attributes, int nid, const ASN1
 /* Seconds since 1970; 0: not said, or nonsense */
 gint64 cms_attribute_signing_time(const CmsAttributes *attributes);
 
+/* (nullable) of SMIMECapabilities; see cms_capability_ciphers() */
+char **cms_attribute_ciphers(const CmsAttributes *attributes);
+/* (nullable) which of these (element-type CmsCertificate) SMIMEEncryptionKeyPreference names; borrowed */
+X509 *cms_attribute_preferred(const CmsAttributes *attributes, const GPtrArray *certificates);
+
 /* FALSE when signingCertificate(V2) names another certificate than `signer` (RFC 5035 5). */
 gboolean cms_attribute_names_signer(const CmsAttributes *attributes, X509 *signer);
 
@@ -24,3 +42,5 @@ gboolean cms_attribute_names_signer(const CmsAttributes *attributes, X509 *signe
  * `length` bytes: of what is not held whole, or is over CMS_STRUCTURE_MAX, the form alone
  * decides. */
 gboolean cms_attribute_is_set(const guint8 *bytes, gsize held, goffset length);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAttributes, cms_attribute_free)

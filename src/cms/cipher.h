@@ -35,7 +35,7 @@ typedef struct {
  * finish() checks padding or tag and passes on, else CANNOT_DECRYPT. Until then what came out is nobody's
  * word, and with CBC after that too: one wrong key in 256 leaves a padding that looks right (RFC 5652 6.3),
  * and whoever can change the message can change the content. Callers that know what the content must
- * look like check it (mime_is_entity()). */
+ * look like check it (mime_is_sound()). */
 BaseSink *cms_cipher_opener_new(const CmsSealed *sealed, BaseSecret *key, BaseSink *next,
                                 GError **error);
 /* What stood behind the content: tag and authenticated attributes. Before finish(); CANNOT_DECRYPT. */

@@ -10,10 +10,18 @@
  * busy for minutes, nor its person touching it. */
 #define ATTEMPTS_MAX 16
 
+#define BATCH 250 /* recipients that are held until the catalogue is asked about them */
+/* Entries that name a key of ours and are kept: of those that are here, and of those that are away */
+#define KEPT_MAX 64
+
 struct CmsClaims {
   CmsKeys keys;
-  CmsRecipients *recipients;
-  GPtrArray *matches; /* (element-type SignetMatch) */
+  CmsRecipients *batch;      /* not asked about yet */
+  CmsRecipients *recipients; /* that name a key of ours */
+  GPtrArray *matches;        /* (element-type SignetMatch), of `recipients` */
+  guint kept[2];             /* of them: away, present */
+  GPtrArray *named;          /* (element-type char) the first of all, as text */
+  guint total;
   guint next;
   const SignetMatch *tried[ATTEMPTS_MAX];
   guint attempts;
@@ -36,27 +44,54 @@ find_matches(const CmsKeys *keys, const CmsRecipients *recipients, GError **erro
 }
 
 static gboolean
-not_for_us(const CmsRecipients *recipients, GError **error)
+not_for_us(const CmsClaims *claims, GError **error)
 {
   g_autoptr(GString) who = g_string_new(NULL);
-  guint n = recipients->entries->len;
-  for (guint i = 0; i < n && i < NAMED_MAX; i++) {
-    g_autofree char *one = cms_recipient_text(&g_array_index(recipients->entries, CmsRecipient, i));
-    g_string_append_printf(who, "%s%s", i ? "; " : "", one);
-  }
-  if (n > NAMED_MAX)
-    g_string_append_printf(who, "; and %u more", n - NAMED_MAX);
-  if (n == 0)
+  for (guint i = 0; i < claims->named->len; i++)
+    g_string_append_printf(who, "%s%s", i ? "; " : "",
+                           (const char *)g_ptr_array_index(claims->named, i));
+  if (claims->total > claims->named->len)
+    g_string_append_printf(who, "; and %u more", claims->total - claims->named->len);
+  if (claims->total == 0)
     return base_error_set(error, SIGNET_ERROR_CANNOT_DECRYPT,
                           "cannot decrypt: the message is sealed for nobody with a certificate");
   return base_error_set(error, SIGNET_ERROR_CANNOT_DECRYPT,
                         "cannot decrypt: sealed for %s; none of your IDs", who->str);
 }
 
+/* The words of org.signet.Id's `problem`: here no one needs to insert anything. */
+static gboolean
+key_hindered(const SignetMatch *match, const char *token, GError **error)
+{
+  const char *who = match->id ? match->id : "yours";
+  if (strcmp(match->problem, "lost") == 0) {
+    base_error_set(error, SIGNET_ERROR_DENIED,
+                   "the key of %s that opens this is on \"%s\", which was given up as lost: it is "
+                   "not used",
+                   who, token);
+    base_error_suggest(error, "signet", "token", "lost", token, "--found", NULL);
+  } else if (strcmp(match->problem, "unable") == 0) {
+    base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
+                   "the key of %s that this is sealed for is on \"%s\", where it may not decrypt",
+                   who, token);
+    base_error_suggest(error, "signet", "token", "show", token, NULL);
+  } else {
+    base_error_set(
+        error, SIGNET_ERROR_CANNOT_DECRYPT,
+        "cannot decrypt: the key of %s that opens this was on \"%s\" and was removed from "
+        "it",
+        who, token);
+  }
+  base_error_name_token(error, token);
+  return FALSE;
+}
+
 static gboolean
 key_away(const SignetMatch *match, GError **error)
 {
   const char *token = match->token ? match->token : "?";
+  if (match->problem)
+    return key_hindered(match, token, error);
   g_autoptr(GDateTime) seen =
       match->last_seen > 0 ? g_date_time_new_from_unix_local(match->last_seen) : NULL;
   g_autofree char *when = seen ? g_date_time_format(seen, ", last seen on %Y-%m-%d") : NULL;
@@ -69,17 +104,89 @@ key_away(const SignetMatch *match, GError **error)
 }
 
 CmsClaims *
-cms_claims_new(const CmsKeys *keys, CmsRecipients *recipients, GError **error)
+cms_claims_new(const CmsKeys *keys)
 {
-  g_autoptr(CmsClaims) claims = g_new0(CmsClaims, 1);
+  CmsClaims *claims = g_new0(CmsClaims, 1);
   claims->keys = *keys;
-  claims->recipients = recipients;
-  if (recipients->entries->len == 0) {
-    not_for_us(recipients, error);
-    return NULL;
+  claims->batch = cms_recipients_new(NULL);
+  claims->recipients = cms_recipients_new(NULL);
+  claims->matches = g_ptr_array_new_with_free_func((GDestroyNotify)signet_match_free);
+  claims->named = g_ptr_array_new_with_free_func(g_free);
+  return claims;
+}
+
+static void
+name_first(CmsClaims *claims)
+{
+  const GArray *entries = claims->batch->entries;
+  for (guint i = 0; i < entries->len && claims->named->len < NAMED_MAX; i++)
+    g_ptr_array_add(claims->named, cms_recipient_text(&g_array_index(entries, CmsRecipient, i)));
+}
+
+/* `places`: where entries of the batch went already, plus one. Takes the match. */
+static void
+keep(CmsClaims *claims, SignetMatch *match, guint *places)
+{
+  guint *kept = &claims->kept[match->present ? 1 : 0];
+  gsize index = match->index;
+  if (index >= claims->batch->entries->len || *kept >= KEPT_MAX) {
+    signet_match_free(match);
+    return;
   }
-  claims->matches = find_matches(keys, recipients, error);
-  return claims->matches ? g_steal_pointer(&claims) : NULL;
+  ++*kept;
+  if (places[index] == 0)
+    places[index] = 1 + cms_recipients_move(claims->batch, (guint)index, claims->recipients);
+  match->index = places[index] - 1;
+  g_ptr_array_add(claims->matches, match);
+}
+
+/* Asks about what was gathered, and keeps what is ours of it. */
+static gboolean
+settle_batch(CmsClaims *claims, GError **error)
+{
+  guint n = claims->batch->entries->len;
+  if (n == 0)
+    return TRUE;
+  g_autoptr(GPtrArray) matches = find_matches(&claims->keys, claims->batch, error);
+  if (!matches)
+    return FALSE;
+  name_first(claims);
+  claims->total += n;
+  g_autofree guint *places = g_new0(guint, n);
+  gsize count = 0;
+  g_autofree gpointer *all = g_ptr_array_steal(matches, &count);
+  for (gsize i = 0; i < count; i++)
+    keep(claims, all[i], places);
+  cms_recipients_free(claims->batch);
+  claims->batch = cms_recipients_new(NULL);
+  return TRUE;
+}
+
+gboolean
+cms_claims_add(CmsClaims *claims, const guint8 *bytes, gsize length, GError **error)
+{
+  cms_recipients_add(claims->batch, bytes, length);
+  return claims->batch->entries->len < BATCH || settle_batch(claims, error);
+}
+
+/* Those that are here first, as within each batch. */
+static int
+compare_presence(gconstpointer a, gconstpointer b)
+{
+  const SignetMatch *one = *(const SignetMatch *const *)a;
+  const SignetMatch *other = *(const SignetMatch *const *)b;
+  return (other->present != 0) - (one->present != 0);
+}
+
+gboolean
+cms_claims_ready(CmsClaims *claims, GError **error)
+{
+  if (!settle_batch(claims, error))
+    return FALSE;
+  if (claims->total == 0)
+    return not_for_us(claims, error);
+  g_ptr_array_sort(claims->matches, compare_presence); /* which is stable */
+  return TRUE;
 }
 
 void
@@ -87,8 +194,10 @@ cms_claims_free(CmsClaims *claims)
 {
   if (!claims)
     return;
+  cms_recipients_free(claims->batch);
   cms_recipients_free(claims->recipients);
-  g_clear_pointer(&claims->matches, g_ptr_array_unref);
+  g_ptr_array_unref(claims->matches);
+  g_ptr_array_unref(claims->named);
   g_clear_error(&claims->first);
   g_free(claims);
 }
@@ -134,7 +243,8 @@ next_match(CmsClaims *claims)
     const SignetMatch *match = g_ptr_array_index(claims->matches, claims->next++);
     if (is_usable(claims, match))
       return claims->tried[claims->attempts++] = match;
-    if (!match->present && match->index < claims->recipients->entries->len && !claims->away)
+    if (!match->present && match->index < claims->recipients->entries->len &&
+        (!claims->away || (claims->away->problem && !match->problem)))
       claims->away = match;
   }
   return NULL;
@@ -160,7 +270,7 @@ cms_claims_next(CmsClaims *claims, gsize wanted, GError **error)
   else if (claims->away)
     key_away(claims->away, error);
   else
-    not_for_us(claims->recipients, error);
+    not_for_us(claims, error);
   return NULL;
 }
 

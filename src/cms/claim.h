@@ -7,13 +7,18 @@
 
 typedef struct CmsClaims CmsClaims;
 
-/* Asks the catalogue, no token yet. Takes `recipients`, also on error; `keys` is copied. */
-CmsClaims *cms_claims_new(const CmsKeys *keys, CmsRecipients *recipients, GError **error);
+/* `keys` is copied. */
+CmsClaims *cms_claims_new(const CmsKeys *keys);
+/* One RecipientInfo after the other: the catalogue is asked about some hundred at a time, no token yet, and
+ * only entries that name a key of ours are kept, so that memory does not depend on how many there are. */
+gboolean cms_claims_add(CmsClaims *claims, const guint8 *bytes, gsize length, GError **error);
+/* After the last; CANNOT_DECRYPT when there were none. */
+gboolean cms_claims_ready(CmsClaims *claims, GError **error);
 void cms_claims_free(CmsClaims *claims);
 
 /* The content key, `wanted` bytes, by the next of our keys. PIN_REQUIRED, TOKEN_GONE, TIMEOUT, DENIED …
  * stop at once. When none is left: why the first did not open it, else TOKEN_GONE naming the token of
- * a key that is away, else CANNOT_DECRYPT naming who could. */
+ * a key that is away (DENIED of one given up as lost, UNSUPPORTED where it is there and may not), else CANNOT_DECRYPT naming who could. */
 BaseSecret *cms_claims_next(CmsClaims *claims, gsize wanted, GError **error);
 /* Whose the last one is; the claims' own. */
 const SignetMatch *cms_claims_match(const CmsClaims *claims);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* CMS (RFC 5652): sign, verify, encrypt, decrypt, look inside. Whole messages in
- * memory for now, at most CMS_CONTENT_MAX; the streaming engine takes this room over.
- * Private-key operations go through libsignet; nothing here knows of mail. */
+/* CMS (RFC 5652): sign, verify, encrypt, decrypt, look inside. Private-key operations go through
+ * libsignet; nothing here knows of mail. Messages stream (cms/flow.h); the calls here that take one
+ * whole put it through the same stages, for what is small, and for tests. */
 
 #include "base/cert.h"
 #include "base/secret.h"
@@ -24,17 +24,19 @@ typedef struct {
   GPtrArray *chain;    /* (element-type GBytes) DER, may be empty or NULL */
   const char *hash;    /* "sha256", "sha384", "sha512"; NULL: fits the key (Ed25519: sha512) */
   gboolean pss;        /* RSA: RSASSA-PSS */
+  /* (nullable) DER: the certificate that answers should be sealed to, where it is another one
+   * (SMIMEEncryptionKeyPreference, RFC 8551 2.5.3); goes into the message. */
+  GBytes *encryption_certificate;
+  /* (nullable) NULL-terminated: addresses that a signed receipt shall go to (RFC 2634 2.2) */
+  const char *const *receipts_to;
 } CmsSigner;
 
-/* The hash that cms_sign() uses for this signer: micalg of the mail. */
+/* The hash that is used for this signer: micalg of the mail.
+ *
+ * A SignedData has one signer, with the signed attributes contentType, signingTime, messageDigest,
+ * SMIMECapabilities, ESS signingCertificateV2 and those that the signer asks for. RSA v1.5 and PSS,
+ * ECDSA, Ed25519 (RFC 8419: SHA-512 and pure Ed25519 over the attributes). */
 const char *cms_signer_hash(const CmsSigner *signer);
-
-/* SignedData with one signer; signed attributes: contentType, signingTime, messageDigest,
- * SMIMECapabilities, ESS signingCertificateV2. RSA v1.5 and PSS, ECDSA, Ed25519 (RFC 8419:
- * SHA-512 and pure Ed25519 over the attributes). `content` is hashed as it stands;
- * `detached` leaves it out. */
-GBytes *cms_sign(SignetClient *client, const CmsSigner *signer, GBytes *content, gboolean detached,
-                 GError **error);
 
 /* ---- verifying ---- */
 
@@ -44,20 +46,37 @@ typedef enum {
   CMS_SIGNATURE_UNKNOWN /* algorithm or certificate not to be had */
 } CmsSignatureState;
 
+/* A receiptRequest (RFC 2634 2.7), with what the receipt must repeat; cms/receipt.h. */
+typedef struct {
+  GBytes *content_id;
+  char *content_type; /* OID */
+  GBytes *signature;  /* its octets */
+  GBytes *attributes; /* the digest of the signed attributes */
+  gboolean all;       /* from everybody (or the first who get it); else from those in `from` */
+  char **from;        /* (nullable) addresses */
+  char **to;          /* addresses; other kinds of names are left out */
+} CmsReceiptAsked;
+
 typedef struct {
   CmsSignatureState state;
-  char *reason;          /* (nullable) why bad or unknown, for a person */
+  char *reason;          /* (nullable) why bad or unknown, or good but weak, for a person */
   BaseCert *certificate; /* (nullable) the signer's, when in the message or in `extra` */
   char *digest;          /* "sha256" */
   char *algorithm;       /* "rsa-pkcs1", "rsa-pss", "ecdsa", "eddsa" or an OID */
   gboolean weak;         /* MD5, SHA-1, RSA below 2048 */
   gint64 signing_time;   /* 0: not said */
+  /* The rest is said by good signatures only. What the signer can read (SMIMECapabilities): names as
+   * cms_cipher_check() takes them, best first; (nullable): not said. */
+  char **ciphers;
+  BaseCert *encryption; /* (nullable) where to seal to (SMIMEEncryptionKeyPreference), if it came */
+  CmsReceiptAsked *receipt; /* (nullable) the signer asks for a signed receipt */
+  GBytes *original; /* (nullable) this is one: the digest of what the original's signer signed */
 } CmsSignature;
 
 typedef struct {
   GPtrArray *signatures;   /* (element-type CmsSignature), empty: the message had no signer */
   GPtrArray *certificates; /* (element-type BaseCert), all in the message */
-  GBytes *content;         /* what was signed: eContent, or the detached content */
+  GBytes *content;         /* of cms_verify(): what was signed; else NULL */
 } CmsVerified;
 
 /* `detached` NULL: the content is inside. Both inside and detached: BAD_INPUT. */
@@ -110,7 +129,7 @@ typedef struct {
   GPtrArray *signers;    /* likewise */
   GPtrArray *certificates; /* (element-type BaseCert) */
   gboolean detached;
-  gsize content_length;
+  guint64 content_length;
 } CmsInfo;
 
 CmsInfo *cms_info(GBytes *message, GError **error);

@@ -17,7 +17,8 @@
 typedef struct {
   gboolean authenticated;
   char *cipher;
-  char *key; /* which key opened it */
+  gboolean weak; /* 3DES: read, but no longer safe (RFC 8551 2.7, B.2) */
+  char *key;     /* which key opened it */
   char *id;
 } CmsUnsealed;
 
@@ -31,10 +32,16 @@ const CmsUnsealed *cms_unseal_result(BaseSink *sink); /* after finish(); the sin
 
 /* ---- sealing ---- */
 
-/* Content in, message out. `length` of the content: -1 not known (indefinite lengths then; else DER).
- * IO when the content turns out to be longer or shorter than that. */
-BaseSink *cms_seal_new(GPtrArray *recipients, const char *cipher, gint64 length, BaseSink *out,
-                       GError **error);
+typedef struct {
+  GPtrArray *recipients; /* (element-type BaseCert) */
+  const char *cipher;    /* as cms_cipher_check() has it */
+  gboolean oaep;         /* RSA: RSAES-OAEP with SHA-256 instead of v1.5 */
+  gint64 length;         /* of the content; -1: not known (indefinite lengths then; else DER) */
+} CmsSealing;
+
+/* Content in, message out. IO when the content turns out to be longer or shorter than `length`.
+ * `sealing` is not needed after this call. */
+BaseSink *cms_seal_new(const CmsSealing *sealing, BaseSink *out, GError **error);
 
 /* ---- signing ---- */
 
@@ -63,3 +70,14 @@ BaseSink *cms_verify_new(GPtrArray *extra_certificates, BaseSink *out);
 BaseSink *cms_verify_detached_new(GBytes *signature, GPtrArray *extra_certificates, GError **error);
 /* After finish(): `content` is NULL. (transfer full) */
 CmsVerified *cms_verify_result(BaseSink *sink, GError **error);
+
+/* ---- looking inside, without any key ---- */
+
+/* A message, of any size, in. The content is counted, not held. */
+BaseSink *cms_info_new(void);
+CmsInfo *cms_info_result(BaseSink *sink, GError **error); /* after finish(); (transfer full) */
+
+/* What a message is, by its first bytes: SIGNED (certificates only too), ENVELOPED, AUTH_ENVELOPED
+ * or OTHER. CMS_TYPE_HEAD of them suffice. */
+#define CMS_TYPE_HEAD 64
+CmsType cms_type_of(const guint8 *bytes, gsize length);

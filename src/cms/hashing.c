@@ -105,15 +105,6 @@ cms_hashing_push(CmsHashing *hashing, gconstpointer bytes, gsize length, GError 
   return hash_all(hashing, bytes, length, error);
 }
 
-gboolean
-cms_hashing_whole(CmsHashing *hashing, GBytes *content, GError **error)
-{
-  gsize length = 0;
-  const guint8 *bytes = g_bytes_get_data(content, &length);
-  hashing->whole = g_bytes_ref(content);
-  return hash_all(hashing, bytes, length, error);
-}
-
 GBytes *
 cms_hashing_digest(CmsHashing *hashing, const CmsHash *hash)
 {

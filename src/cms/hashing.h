@@ -20,8 +20,6 @@ gboolean cms_hashing_add(CmsHashing *hashing, const CmsHash *hash, GError **erro
 void cms_hashing_keep(CmsHashing *hashing);
 
 gboolean cms_hashing_push(CmsHashing *hashing, gconstpointer bytes, gsize length, GError **error);
-/* All of it at once: kept without a copy, whatever its length. */
-gboolean cms_hashing_whole(CmsHashing *hashing, GBytes *content, GError **error);
 
 /* After the last byte. Borrowed; NULL: was not added. */
 GBytes *cms_hashing_digest(CmsHashing *hashing, const CmsHash *hash);

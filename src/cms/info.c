@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cms/info.h"
+
 #include "base/error.h"
 #include "cms/algorithm.h"
 #include "cms/enveloped.h"
-
-static void
-add_recipients(CmsInfo *info, const CmsAnys *anys)
-{
-  g_autoptr(CmsRecipients) recipients = cms_recipients_new(anys);
-  for (guint i = 0; i < recipients->entries->len; i++) {
-    const CmsRecipient *one = &g_array_index(recipients->entries, CmsRecipient, i);
-    g_autofree char *algorithm = cms_recipient_algorithm(one);
-    g_autofree char *who = cms_recipient_text(one);
-    g_ptr_array_add(info->recipients, g_strdup_printf("%s, %s", algorithm, who));
-  }
-  if (recipients->others)
-    g_ptr_array_add(info->recipients,
-                    g_strdup_printf("%u with a password, a shared key or of an unknown kind",
-                                    recipients->others));
-}
 
 static gboolean
 fill_enveloped(CmsInfo *info, const CmsMessage *message, GError **error)
@@ -30,9 +16,6 @@ fill_enveloped(CmsInfo *info, const CmsMessage *message, GError **error)
   info->type = enveloped->auth ? CMS_TYPE_AUTH_ENVELOPED : CMS_TYPE_ENVELOPED;
   info->cipher = cipher ? g_strdup(cipher->name) : cms_oid_text(algorithm->algorithm);
   info->detached = enveloped->encrypted->content == NULL;
-  if (enveloped->encrypted->content)
-    info->content_length = (gsize)ASN1_STRING_length(enveloped->encrypted->content);
-  add_recipients(info, enveloped->recipients);
   return TRUE;
 }
 
@@ -74,30 +57,23 @@ fill_signed(CmsInfo *info, const CmsMessage *message, GError **error)
   info->certificates = cms_certificate_facts(certificates);
   info->type = signers ? CMS_TYPE_SIGNED : CMS_TYPE_CERTIFICATES;
   info->detached = signers && !data->encapsulated->content;
-  if (data->encapsulated->content)
-    info->content_length = (gsize)ASN1_STRING_length(data->encapsulated->content);
   return TRUE;
 }
 
 CmsInfo *
-cms_info(GBytes *message, GError **error)
+cms_info_of(const CmsMessage *message, GError **error)
 {
-  CmsMessage opened = { 0 };
-  if (!cms_message_open(message, &opened, error))
-    return NULL;
   g_autoptr(CmsInfo) info = g_new0(CmsInfo, 1);
   info->type = CMS_TYPE_OTHER;
-  info->type_name = cms_message_type_name(&opened);
+  info->type_name = cms_message_type_name(message);
   info->recipients = g_ptr_array_new_with_free_func(g_free);
   info->signers = g_ptr_array_new_with_free_func(g_free);
   info->certificates = g_ptr_array_new_with_free_func((GDestroyNotify)base_cert_free);
   gboolean good = TRUE;
-  if (opened.nid == NID_pkcs7_signed)
-    good = fill_signed(info, &opened, error);
-  else if (opened.nid == NID_pkcs7_enveloped || opened.nid == NID_id_smime_ct_authEnvelopedData)
-    good = fill_enveloped(info, &opened, error);
-  else
-    info->content_length = opened.length;
+  if (message->nid == NID_pkcs7_signed)
+    good = fill_signed(info, message, error);
+  else if (message->nid == NID_pkcs7_enveloped || message->nid == NID_id_smime_ct_authEnvelopedData)
+    good = fill_enveloped(info, message, error);
   return good ? g_steal_pointer(&info) : NULL;
 }
 

@@ -31,14 +31,6 @@ cms_keys_of(SignetClient *client)
   return (CmsKeys){ client, client_sign, client_decrypt, client_derive, client_find };
 }
 
-GBytes *
-cms_sign(SignetClient *client, const CmsSigner *signer, GBytes *content, gboolean detached,
-         GError **error)
-{
-  CmsKeys keys = cms_keys_of(client);
-  return cms_sign_with(&keys, signer, content, detached, error);
-}
-
 BaseSink *
 cms_sign_new(SignetClient *client, const CmsSigner *signer, gboolean detached, gint64 length,
              BaseSink *out, GError **error)

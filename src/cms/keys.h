@@ -2,7 +2,7 @@
 #pragma once
 
 /* The seam between messages and private keys: what cms asks of whoever holds the keys.
- * cms_sign() and cms_decrypt() put libsignet behind it; tests put software keys there. */
+ * cms_sign_new() and cms_unseal_new() put libsignet behind it; tests put software keys there. */
 
 #include "cms/cms.h"
 #include "cms/flow.h"

@@ -349,22 +349,3 @@ cms_oid_text(const ASN1_OBJECT *object)
   OBJ_obj2txt(text, sizeof text, object, 1);
   return g_strdup(text);
 }
-
-static void
-free_openssl(gpointer bytes)
-{
-  OPENSSL_free(bytes);
-}
-
-GBytes *
-cms_string_steal(ASN1_OCTET_STRING *string)
-{
-  if (!string || ASN1_STRING_length(string) <= 0)
-    return g_bytes_new(NULL, 0);
-  gsize length = (gsize)ASN1_STRING_length(string);
-  /* asn1_string_st is public; a copy of a gigabyte is what this saves. */
-  guint8 *bytes = string->data;
-  string->data = NULL;
-  string->length = 0;
-  return g_bytes_new_with_free_func(bytes, length, free_openssl, bytes);
-}

@@ -50,7 +50,4 @@ char *cms_message_name_text(const PKCS7_ISSUER_AND_SERIAL *issuer_serial,
 char *cms_serial_hex(const ASN1_INTEGER *serial);
 char *cms_oid_text(const ASN1_OBJECT *object); /* dotted numbers, always */
 
-/* Takes the bytes out of a string without a copy; NULL bytes give an empty GBytes. */
-GBytes *cms_string_steal(ASN1_OCTET_STRING *string);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsCertificate, cms_certificate_free)

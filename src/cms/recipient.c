@@ -11,6 +11,8 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RSA_OAEP_PARAMS, RSA_OAEP_PARAMS_free)
 
+/* [1], constructed: a KeyAgreeRecipientInfo */
+#define AGREEMENT_OCTET (V_ASN1_CONTEXT_SPECIFIC | V_ASN1_CONSTRUCTED | CMS_ASN_AGREEMENT_TAG)
 #define LABEL_MAX 1024 /* of OAEP, as the socket has it */
 
 static void
@@ -45,6 +47,17 @@ add_agreement(CmsRecipients *recipients, const guint8 *bytes, gsize length)
   }
 }
 
+void
+cms_recipients_add(CmsRecipients *recipients, const guint8 *bytes, gsize length)
+{
+  if (length > 0 && bytes[0] == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED))
+    add_transport(recipients, bytes, length);
+  else if (length > 0 && bytes[0] == AGREEMENT_OCTET)
+    add_agreement(recipients, bytes, length);
+  else
+    recipients->others++;
+}
+
 CmsRecipients *
 cms_recipients_new(const CmsAnys *anys)
 {
@@ -52,19 +65,27 @@ cms_recipients_new(const CmsAnys *anys)
   recipients->entries = g_array_new(FALSE, FALSE, sizeof(CmsRecipient));
   g_array_set_clear_func(recipients->entries, (GDestroyNotify)recipient_clear);
   recipients->agreements = g_ptr_array_new_with_free_func((GDestroyNotify)CmsAsnAgreement_free);
-  for (int i = 0; i < sk_ASN1_TYPE_num(anys); i++) {
-    const ASN1_TYPE *any = sk_ASN1_TYPE_value(anys, i);
+  for (int i = 0; anys && i < sk_ASN1_TYPE_num(anys); i++) {
     const guint8 *bytes = NULL;
     gsize length = 0;
-    gboolean known = cms_asn_any(any, &bytes, &length) && length > 0;
-    if (known && any->type == V_ASN1_SEQUENCE)
-      add_transport(recipients, bytes, length);
-    else if (known && (bytes[0] & 0x1f) == CMS_ASN_AGREEMENT_TAG)
-      add_agreement(recipients, bytes, length);
-    else
-      recipients->others++;
+    if (!cms_asn_any(sk_ASN1_TYPE_value(anys, i), &bytes, &length))
+      length = 0;
+    cms_recipients_add(recipients, bytes, length);
   }
   return recipients;
+}
+
+guint
+cms_recipients_move(CmsRecipients *from, guint index, CmsRecipients *to)
+{
+  CmsRecipient *entry = &g_array_index(from->entries, CmsRecipient, index);
+  guint at = 0;
+  g_array_append_val(to->entries, *entry);
+  entry->transport = NULL;
+  /* Its other keys stay where they are, and keep what `to` owns now. */
+  if (entry->agreement && g_ptr_array_find(from->agreements, entry->agreement, &at))
+    g_ptr_array_add(to->agreements, g_ptr_array_steal_index_fast(from->agreements, at));
+  return to->entries->len - 1;
 }
 
 void

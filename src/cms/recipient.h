@@ -20,7 +20,11 @@ typedef struct {
   guint others;          /* passwords, shared keys, malformed ones */
 } CmsRecipients;
 
-CmsRecipients *cms_recipients_new(const CmsAnys *anys);
+CmsRecipients *cms_recipients_new(const CmsAnys *anys); /* NULL: none yet */
+/* One RecipientInfo, DER or BER; a malformed one is one of `others`. */
+void cms_recipients_add(CmsRecipients *recipients, const guint8 *bytes, gsize length);
+/* Moves one entry; its index in `to`. `from` is for freeing then. */
+guint cms_recipients_move(CmsRecipients *from, guint index, CmsRecipients *to);
 void cms_recipients_free(CmsRecipients *recipients);
 
 /* "issuer CN=…, serial 12ab" */

@@ -4,18 +4,14 @@
 #include "cms/cipher.h"
 #include "cms/flow.h"
 #include "cms/message.h"
+#include "cms/sealto.h"
 
-#include <openssl/cms.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <string.h>
 
 /* Sealing needs no private key, so OpenSSL's CMS makes content key, recipients and algorithm, and sets the
  * cipher up: AuthEnvelopedData for GCM. The content, which it would hold whole, goes through that cipher
  * here, between the parts that OpenSSL encoded. */
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
 
 #define ROOM (32 * 1024) /* also the chunk of a message whose length is not known */
 #define BLOCK_MAX 16
@@ -41,66 +37,6 @@ typedef struct {
   gsize used; /* of room */
   guint8 room[ROOM + BLOCK_MAX];
 } Seal;
-
-/* ---- recipients ---- */
-
-static gboolean
-can_receive(const BaseCert *cert, GError **error)
-{
-  switch (cert->kind) {
-  case BASE_KEY_RSA:
-  case BASE_KEY_EC_P256:
-  case BASE_KEY_EC_P384:
-  case BASE_KEY_EC_P521:
-    return TRUE;
-  case BASE_KEY_ED25519:
-    return base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
-                          "cannot seal to %s: an Ed25519 key only signs", cert->subject);
-  case BASE_KEY_OTHER:
-    break;
-  }
-  return base_error_set(error, SIGNET_ERROR_UNSUPPORTED,
-                        "cannot seal to %s: its key is of a kind that cannot receive",
-                        cert->subject);
-}
-
-/* RFC 8551 2.3 wants stdDH with SHA-256; OpenSSL's defaults are SHA-1 and a wrap by the
- * content cipher's size. */
-static gboolean
-set_agreement(CMS_RecipientInfo *info)
-{
-  EVP_PKEY_CTX *key = CMS_RecipientInfo_get0_pkey_ctx(info);
-  EVP_CIPHER_CTX *wrap = CMS_RecipientInfo_kari_get0_ctx(info);
-  /* OpenSSL 3.0 sets X9.63 itself, and fails when it is set already. */
-  return key && wrap && EVP_PKEY_CTX_set_ecdh_kdf_md(key, EVP_sha256()) > 0 &&
-         EVP_EncryptInit_ex(wrap, EVP_aes_256_wrap(), NULL, NULL, NULL) == 1;
-}
-
-static gboolean
-add_recipient(CMS_ContentInfo *cms, const BaseCert *cert, GError **error)
-{
-  if (!can_receive(cert, error))
-    return FALSE;
-  g_autoptr(X509) x509 = base_cert_to_x509(cert, error);
-  if (!x509)
-    return FALSE;
-  CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, x509, CMS_KEY_PARAM);
-  if (!info || (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE && !set_agreement(info)))
-    return base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot seal to %s", cert->subject);
-  return TRUE;
-}
-
-static gboolean
-add_recipients(CMS_ContentInfo *cms, GPtrArray *recipients, GError **error)
-{
-  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-  for (guint i = 0; i < recipients->len; i++) {
-    const BaseCert *cert = g_ptr_array_index(recipients, i);
-    if (g_hash_table_add(seen, cert->fingerprint) && !add_recipient(cms, cert, error))
-      return FALSE;
-  }
-  return TRUE;
-}
 
 /* ---- the head ---- */
 
@@ -361,14 +297,13 @@ check_length(const CmsCipher *cipher, gint64 length, GError **error)
 }
 
 BaseSink *
-cms_seal_new(GPtrArray *recipients, const char *cipher, gint64 length, BaseSink *out,
-             GError **error)
+cms_seal_new(const CmsSealing *sealing, BaseSink *out, GError **error)
 {
   static const BaseSinkClass klass = { seal_write, seal_finish, seal_free };
-  const CmsCipher *known = cms_cipher_of_name(cipher);
-  if (!cms_cipher_check(cipher, error) || !check_length(known, length, error))
+  const CmsCipher *known = cms_cipher_of_name(sealing->cipher);
+  if (!cms_cipher_check(sealing->cipher, error) || !check_length(known, sealing->length, error))
     return NULL;
-  if (recipients->len == 0) {
+  if (sealing->recipients->len == 0) {
     base_error_set(error, SIGNET_ERROR_USAGE, "nobody to seal to");
     return NULL;
   }
@@ -377,14 +312,14 @@ cms_seal_new(GPtrArray *recipients, const char *cipher, gint64 length, BaseSink 
   seal->sink.klass = &klass;
   seal->out = out;
   seal->cipher = known;
-  seal->length = length < 0 ? -1 : length;
+  seal->length = MAX(sealing->length, -1);
   seal->cms =
       CMS_encrypt(NULL, NULL, cms_cipher_evp(known), CMS_PARTIAL | CMS_BINARY | CMS_DETACHED);
   if (!seal->cms) {
-    base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot begin sealing with %s", cipher);
+    base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot begin sealing with %s", known->name);
     return NULL;
   }
-  if (!add_recipients(seal->cms, recipients, error) || !make_head(seal, error))
+  if (!cms_sealto_add_all(seal->cms, sealing, error) || !make_head(seal, error))
     return NULL;
   return g_steal_pointer(&sink);
 }

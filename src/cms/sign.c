@@ -4,10 +4,10 @@
 #include "base/error.h"
 #include "cms/attribute.h"
 #include "cms/message.h"
+#include "cms/receipt.h"
 
 #include <openssl/err.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsAttributes, cms_attribute_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
 
 struct CmsSigning {
@@ -16,6 +16,11 @@ struct CmsSigning {
   X509 *certificate;
   GPtrArray *certificates; /* (element-type GBytes) the signer's first, each once */
   CmsScheming scheming;
+  BaseKeyKind encryption;  /* see CmsAttributesWanted */
+  X509 *preferred;         /* (nullable) */
+  GBytes *receipt_request; /* (nullable) */
+  int content_type;        /* NID */
+  GBytes *original;        /* (nullable) of a receipt */
 };
 
 /* ---- what the key can do ---- */
@@ -131,8 +136,17 @@ fill_signer(const CmsSigning *signing, CmsAsnSigner *info, GBytes *digest, GErro
   X509_ALGOR_set_md(info->digest, cms_hash_md(signing->scheming.hash));
   if (!cms_scheming_write(&signing->scheming, info->algorithm, error))
     return FALSE;
-  info->signed_attributes =
-      cms_attribute_make(signing->certificate, digest, g_get_real_time() / G_USEC_PER_SEC, error);
+  CmsAttributesWanted wanted = {
+    .signer = signing->certificate,
+    .encryption = signing->encryption,
+    .preferred = signing->preferred,
+    .content_type = signing->content_type,
+    .digest = digest,
+    .now = g_get_real_time() / G_USEC_PER_SEC,
+    .receipt_request = signing->receipt_request,
+    .original = signing->original,
+  };
+  info->signed_attributes = cms_attribute_make(&wanted, error);
   return info->signed_attributes != NULL;
 }
 
@@ -165,9 +179,11 @@ unsigned_data(const CmsSigning *signing, GBytes *content_digest, GError **error)
   sk_X509_ALGOR_push(data->digests, digest);
   sk_CmsAsnSigner_push(data->signers, info);
   X509_ALGOR_set_md(digest, cms_hash_md(signing->scheming.hash));
-  data->encapsulated->type = OBJ_nid2obj(NID_pkcs7_data);
-  /* RFC 5652 5.1: version 1 with X.509 certificates, id-data and issuers and serials only */
-  if (!ASN1_INTEGER_set(data->version, 1) || !add_certificates(signing, data)) {
+  data->encapsulated->type = OBJ_nid2obj(signing->content_type);
+  /* RFC 5652 5.1: version 1 with X.509 certificates, id-data and issuers and serials only, 3 with
+   * other content */
+  long version = signing->content_type == NID_pkcs7_data ? 1 : 3;
+  if (!ASN1_INTEGER_set(data->version, version) || !add_certificates(signing, data)) {
     base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot make the signed message");
     return NULL;
   }
@@ -203,10 +219,10 @@ cms_signing_draft(const CmsSigning *signing, gboolean *ret_exact, GError **error
 /* ---- begin and end ---- */
 
 static X509 *
-read_certificate(const CmsSigner *signer, GError **error)
+read_certificate(GBytes *der, GError **error)
 {
-  X509 *x509 = cms_asn_decode(g_bytes_get_data(signer->certificate, NULL),
-                              g_bytes_get_size(signer->certificate), ASN1_ITEM_rptr(X509));
+  X509 *x509 =
+      cms_asn_decode(g_bytes_get_data(der, NULL), g_bytes_get_size(der), ASN1_ITEM_rptr(X509));
   if (!x509 || !X509_get0_pubkey(x509)) {
     ERR_clear_error();
     g_clear_pointer(&x509, X509_free);
@@ -215,17 +231,40 @@ read_certificate(const CmsSigner *signer, GError **error)
   return x509;
 }
 
-/* The signer's, and the chain's without copies of one another. */
+/* Where answers shall be sealed to: what is said of it in the attributes. */
+static gboolean
+settle_encryption(CmsSigning *signing, const CmsSigner *signer, GError **error)
+{
+  GBytes *other = signer->encryption_certificate;
+  gboolean own = !other || g_bytes_equal(other, signer->certificate);
+  signing->encryption = BASE_KEY_OTHER;
+  g_autoptr(BaseCert) facts = base_cert_new(own ? signer->certificate : other, error);
+  if (!facts)
+    return FALSE;
+  if (!own || facts->use & BASE_USE_ENCRYPT)
+    signing->encryption = facts->kind;
+  if (!own)
+    signing->preferred = read_certificate(other, error);
+  return own || signing->preferred;
+}
+
+static void
+add_once(GPtrArray *all, GBytes *der)
+{
+  if (!g_ptr_array_find_with_equal_func(all, der, g_bytes_equal, NULL))
+    g_ptr_array_add(all, g_bytes_ref(der));
+}
+
+/* The signer's, the chain's and the one to seal to, without copies of one another. */
 static GPtrArray *
 collect_certificates(const CmsSigner *signer)
 {
   GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
   g_ptr_array_add(all, g_bytes_ref(signer->certificate));
-  for (guint i = 0; signer->chain && i < signer->chain->len; i++) {
-    GBytes *der = g_ptr_array_index(signer->chain, i);
-    if (!g_ptr_array_find_with_equal_func(all, der, g_bytes_equal, NULL))
-      g_ptr_array_add(all, g_bytes_ref(der));
-  }
+  for (guint i = 0; signer->chain && i < signer->chain->len; i++)
+    add_once(all, g_ptr_array_index(signer->chain, i));
+  if (signer->encryption_certificate)
+    add_once(all, signer->encryption_certificate);
   return all;
 }
 
@@ -235,16 +274,34 @@ cms_signing_new(const CmsKeys *keys, const CmsSigner *signer, GError **error)
   CmsScheming scheming;
   if (!choose_scheming(signer, &scheming, error))
     return NULL;
-  g_autoptr(X509) certificate = read_certificate(signer, error);
+  g_autoptr(X509) certificate = read_certificate(signer->certificate, error);
   if (!certificate)
     return NULL;
-  CmsSigning *signing = g_new0(CmsSigning, 1);
+  g_autoptr(CmsSigning) signing = g_new0(CmsSigning, 1);
   signing->keys = *keys;
   signing->key = g_strdup(signer->key);
   signing->certificate = g_steal_pointer(&certificate);
   signing->certificates = collect_certificates(signer);
   signing->scheming = scheming;
-  return signing;
+  signing->content_type = NID_pkcs7_data;
+  if (!settle_encryption(signing, signer, error))
+    return NULL;
+  if (signer->receipts_to && *signer->receipts_to) {
+    /* Once: what the draft was as long as must be what is signed. */
+    signing->receipt_request = cms_receipt_request_der(signer->receipts_to, error);
+    if (!signing->receipt_request)
+      return NULL;
+  }
+  return g_steal_pointer(&signing);
+}
+
+void
+cms_signing_be_receipt(CmsSigning *signing, GBytes *original)
+{
+  signing->content_type = NID_id_smime_ct_receipt;
+  signing->original = g_bytes_ref(original);
+  /* RFC 2634 2.5: nobody asks for a receipt of a receipt. */
+  g_clear_pointer(&signing->receipt_request, g_bytes_unref);
 }
 
 void
@@ -254,7 +311,10 @@ cms_signing_free(CmsSigning *signing)
     return;
   g_free(signing->key);
   X509_free(signing->certificate);
-  g_ptr_array_unref(signing->certificates);
+  X509_free(signing->preferred);
+  g_clear_pointer(&signing->receipt_request, g_bytes_unref);
+  g_clear_pointer(&signing->original, g_bytes_unref);
+  g_clear_pointer(&signing->certificates, g_ptr_array_unref);
   g_free(signing);
 }
 
@@ -276,17 +336,8 @@ add_content(CmsAsnSigned *data, GBytes *content, GError **error)
 }
 
 GBytes *
-cms_sign_with(const CmsKeys *keys, const CmsSigner *signer, GBytes *content, gboolean detached,
-              GError **error)
+cms_signing_whole(const CmsSigning *signing, GBytes *content, gboolean detached, GError **error)
 {
-  if (g_bytes_get_size(content) > CMS_CONTENT_MAX) {
-    base_error_set(error, SIGNET_ERROR_TOO_LARGE, "the content is over %zu MiB",
-                   CMS_CONTENT_MAX / 1024 / 1024);
-    return NULL;
-  }
-  g_autoptr(CmsSigning) signing = cms_signing_new(keys, signer, error);
-  if (!signing)
-    return NULL;
   g_autoptr(GBytes) digest = cms_hash_digest(
       signing->scheming.hash, g_bytes_get_data(content, NULL), g_bytes_get_size(content));
   if (!digest) {

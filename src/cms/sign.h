@@ -15,11 +15,18 @@ void cms_signing_free(CmsSigning *signing);
 
 const CmsHash *cms_signing_hash(const CmsSigning *signing);
 
+/* What is signed is a Receipt (cms/receipt.h); `original`: the digest for msgSigDigest. */
+void cms_signing_be_receipt(CmsSigning *signing, GBytes *original);
+
 /* Without content and signed by nobody. `exact`: it is as long as the real one will be; not so with
  * ECDSA, whose signatures (DER of two integers) differ in length. */
 CmsAsnSigned *cms_signing_draft(const CmsSigning *signing, gboolean *ret_exact, GError **error);
 
 /* Asks the key. Without content. */
 CmsAsnSigned *cms_signing_sign(const CmsSigning *signing, GBytes *digest, GError **error);
+
+/* With its content, or detached. Asks the key. */
+GBytes *cms_signing_whole(const CmsSigning *signing, GBytes *content, gboolean detached,
+                          GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmsSigning, cms_signing_free)

@@ -19,11 +19,13 @@
 #define DEPTH_CONTENT 4
 
 #define OID_MAX 64
+#define RECIPIENT_MAX (1024 * 1024) /* one RecipientInfo: some thousand keys of one agreement */
 
 /* The two SEQUENCEs around the content get indefinite lengths: theirs counted the content. */
 static const guint8 sequence_mark[] = { 0x30, 0x80 };
 static const guint8 end_mark[] = { 0x00, 0x00 };
-static const guint8 no_recipients[] = { 0x02, 0x01, 0x00, 0x31, 0x00 }; /* and a version */
+static const guint8 version[] = { 0x02, 0x01, 0x00 };
+static const guint8 no_recipients[] = { 0x31, 0x00 };
 static const guint8 no_tag[] = { 0x04, 0x00 };
 
 struct CmsSplit {
@@ -31,12 +33,16 @@ struct CmsSplit {
   gpointer data;
   CmsBer *ber;
   GByteArray *type;      /* contentType with its header */
-  GByteArray *structure; /* the body without its content */
-  guint info_at;         /* where EncryptedContentInfo begins in it */
-  guint parts;           /* elements in it */
+  GByteArray *structure; /* the body without recipients and content */
+  GByteArray *recipient; /* one of them */
+  gsize gathered;        /* of both, in all */
+  guint info_at;         /* where EncryptedContentInfo begins in the structure */
+  guint parts;           /* elements in all */
   CmsMessage message;
   gboolean type_known;
   gboolean body_seen;
+  gboolean recipients_seen;
+  gboolean recipients_open;
   gboolean info_seen;
   gboolean info_open;
   gboolean content_seen;
@@ -64,11 +70,17 @@ gather(CmsSplit *split, const guint8 *bytes, gsize length, GError **error)
     return base_error_set(error, SIGNET_ERROR_TOO_LARGE,
                           "the message has more than %d parts besides its content",
                           CMS_ELEMENTS_MAX);
-  if (length > CMS_STRUCTURE_MAX - split->structure->len)
+  if (length > CMS_STRUCTURE_MAX - split->gathered)
     return base_error_set(error, SIGNET_ERROR_TOO_LARGE,
                           "the message has more than %d MiB besides its content",
                           CMS_STRUCTURE_MAX / 1024 / 1024);
-  g_byte_array_append(split->structure, bytes, (guint)length);
+  if (split->recipients_open && length > RECIPIENT_MAX - split->recipient->len)
+    return base_error_set(error, SIGNET_ERROR_TOO_LARGE,
+                          "one recipient of the message takes more than %d MiB",
+                          RECIPIENT_MAX / 1024 / 1024);
+  split->gathered += length;
+  g_byte_array_append(split->recipients_open ? split->recipient : split->structure, bytes,
+                      (guint)length);
   return TRUE;
 }
 
@@ -135,13 +147,34 @@ tell_head(CmsSplit *split, GError **error)
   head.length = split->structure->len;
   if (!split->events->head(split->data, &head, error))
     return FALSE;
-  /* What comes after the content is read without the recipients. */
+  /* What comes after the content is read without what came before. */
   g_autoptr(GByteArray) rest = g_byte_array_new();
   g_byte_array_append(rest, sequence_mark, sizeof sequence_mark);
+  g_byte_array_append(rest, version, sizeof version);
   g_byte_array_append(rest, no_recipients, sizeof no_recipients);
   g_byte_array_append(rest, split->structure->data + split->info_at, length - split->info_at);
   g_byte_array_unref(split->structure);
   split->structure = g_steal_pointer(&rest);
+  return TRUE;
+}
+
+static gboolean
+begin_recipients(CmsSplit *split, GError **error)
+{
+  if (!gather(split, no_recipients, sizeof no_recipients, error))
+    return FALSE;
+  split->recipients_seen = TRUE;
+  split->recipients_open = TRUE;
+  return TRUE;
+}
+
+static gboolean
+end_recipient(CmsSplit *split, GError **error)
+{
+  GByteArray *recipient = split->recipient;
+  if (!split->events->recipient(split->data, recipient->data, recipient->len, error))
+    return FALSE;
+  g_byte_array_set_size(recipient, 0);
   return TRUE;
 }
 
@@ -173,6 +206,9 @@ begin(gpointer data, const CmsBerElement *element, GError **error)
     split->info_at = split->structure->len;
     return gather(split, sequence_mark, sizeof sequence_mark, error);
   }
+  if (element->depth == DEPTH_MEMBER && !split->recipients_seen && !split->info_seen &&
+      is(element, V_ASN1_UNIVERSAL, V_ASN1_SET, TRUE))
+    return begin_recipients(split, error);
   if (element->depth == DEPTH_CONTENT && split->info_open && element->tag_class == 2 &&
       element->tag == 0)
     return begin_content(split, error);
@@ -214,8 +250,14 @@ end(gpointer data, const CmsBerElement *element, GError **error)
     return split->type_known || element->depth == 0 || end_type(split, error);
   if (element->depth == DEPTH_MEMBER && split->info_open)
     return end_member(split, error);
+  if (element->depth == DEPTH_MEMBER && split->recipients_open) {
+    split->recipients_open = FALSE;
+    return TRUE;
+  }
   gboolean marked = element->depth == DEPTH_BODY || element->length < 0;
-  return !marked || gather(split, end_mark, sizeof end_mark, error);
+  if (marked && !gather(split, end_mark, sizeof end_mark, error))
+    return FALSE;
+  return element->depth != DEPTH_CONTENT || !split->recipients_open || end_recipient(split, error);
 }
 
 /* ---- from outside ---- */
@@ -230,6 +272,7 @@ cms_split_new(const CmsSplitEvents *events, gpointer data)
   split->ber = cms_ber_new(&elements, split);
   split->type = g_byte_array_new();
   split->structure = g_byte_array_new();
+  split->recipient = g_byte_array_new();
   return split;
 }
 
@@ -241,6 +284,7 @@ cms_split_free(CmsSplit *split)
   cms_ber_free(split->ber);
   g_byte_array_unref(split->type);
   g_byte_array_unref(split->structure);
+  g_byte_array_unref(split->recipient);
   g_free(split);
 }
 

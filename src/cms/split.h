@@ -8,7 +8,9 @@
 #include "cms/message.h"
 
 typedef struct {
-  /* All that comes before the content; an AuthEnvelopedData has an empty tag here. */
+  /* Each RecipientInfo, as it stood; there may be thousands, and they are not gathered. */
+  gboolean (*recipient)(gpointer data, const guint8 *bytes, gsize length, GError **error);
+  /* All else that comes before the content; an AuthEnvelopedData has an empty tag here. */
   gboolean (*head)(gpointer data, const CmsMessage *head, GError **error);
   gboolean (*content)(gpointer data, const guint8 *bytes, gsize length, GError **error);
 } CmsSplitEvents;

@@ -34,15 +34,18 @@ keep_content(Unseal *unseal, BaseSecret *key, GError **error)
 }
 
 static gboolean
+take_recipient(gpointer data, const guint8 *bytes, gsize length, GError **error)
+{
+  return cms_claims_add(((Unseal *)data)->claims, bytes, length, error);
+}
+
+static gboolean
 take_head(gpointer data, const CmsMessage *message, GError **error)
 {
   Unseal *unseal = data;
   unseal->head = cms_enveloped_new(message, error);
-  if (!unseal->head || !cms_enveloped_sealed(unseal->head, &unseal->sealed, error))
-    return FALSE;
-  CmsRecipients *recipients = cms_recipients_new(unseal->head->recipients);
-  unseal->claims = cms_claims_new(&unseal->keys, recipients, error);
-  if (!unseal->claims)
+  if (!unseal->head || !cms_enveloped_sealed(unseal->head, &unseal->sealed, error) ||
+      !cms_claims_ready(unseal->claims, error))
     return FALSE;
   BaseSecret *key = cms_claims_next(unseal->claims, unseal->sealed.cipher->key_length, error);
   if (!key)
@@ -123,6 +126,7 @@ unseal_finish(BaseSink *sink, GError **error)
   unseal->result = (CmsUnsealed){
     .authenticated = tail.cipher->gcm,
     .cipher = g_strdup(tail.cipher->name),
+    .weak = tail.cipher->nid == NID_des_ede3_cbc,
     .key = g_strdup(match->key),
     .id = g_strdup(match->id),
   };
@@ -157,11 +161,12 @@ BaseSink *
 cms_unseal_with(const CmsKeys *keys, BaseSink *out)
 {
   static const BaseSinkClass klass = { unseal_write, unseal_finish, unseal_free };
-  static const CmsSplitEvents events = { take_head, take_content };
+  static const CmsSplitEvents events = { take_recipient, take_head, take_content };
   Unseal *unseal = g_new0(Unseal, 1);
   unseal->sink.klass = &klass;
   unseal->out = out;
   unseal->keys = *keys;
+  unseal->claims = cms_claims_new(keys);
   unseal->split = cms_split_new(&events, unseal);
   return &unseal->sink;
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cms/attribute.h"
+#include "cms/receipt.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -134,14 +135,15 @@ try_certificate(CmsSignature *signature, const CmsAsnSigner *info, const CmsSche
     judge(signature, CMS_SIGNATURE_UNKNOWN, "its key is not known to signet");
     return;
   }
-  signature->weak = scheming->hash->weak || cms_key_is_weak(key);
+  g_autofree char *weakness = cms_scheming_weakness(scheming, key);
+  signature->weak = weakness != NULL;
   if (!cms_scheming_verify(scheming, key, covered->message, covered->digest, info->signature))
     judge(signature, CMS_SIGNATURE_BAD, "it was not made by the key of the certificate it names");
   else if (info->signed_attributes &&
            !cms_attribute_names_signer(info->signed_attributes, certificate->x509))
     judge(signature, CMS_SIGNATURE_BAD, "its signed attributes name another certificate");
   else
-    judge(signature, CMS_SIGNATURE_GOOD, NULL);
+    judge(signature, CMS_SIGNATURE_GOOD, weakness);
 }
 
 static void
@@ -213,6 +215,20 @@ fill_signature(const Verifying *verifying, CmsSignature *signature, const CmsAsn
   check_signature(verifying, signature, info, &scheming);
 }
 
+/* What a good signature says besides. */
+static void
+add_wishes(const Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
+{
+  if (signature->state != CMS_SIGNATURE_GOOD || !info->signed_attributes)
+    return;
+  X509 *preferred = cms_attribute_preferred(info->signed_attributes, verifying->certificates);
+  signature->ciphers = cms_attribute_ciphers(info->signed_attributes);
+  signature->encryption = preferred ? base_cert_new_from_x509(preferred, NULL) : NULL;
+  signature->receipt = cms_receipt_asked_new(info, verifying->data->encapsulated->type,
+                                             cms_hash_of_algorithm(info->digest));
+  signature->original = cms_receipt_original(info, verifying->data->encapsulated->type);
+}
+
 /* Even a changed content has a signer to name, for the person to ask. */
 static void
 name_signer(const Verifying *verifying, CmsSignature *signature, const CmsAsnSigner *info)
@@ -233,6 +249,10 @@ signature_free(CmsSignature *signature)
   base_cert_free(signature->certificate);
   g_free(signature->digest);
   g_free(signature->algorithm);
+  g_strfreev(signature->ciphers);
+  base_cert_free(signature->encryption);
+  cms_receipt_asked_free(signature->receipt);
+  g_clear_pointer(&signature->original, g_bytes_unref);
   g_free(signature);
 }
 
@@ -246,6 +266,7 @@ fill_signatures(const Verifying *verifying, CmsVerified *verified)
     g_ptr_array_add(verified->signatures, signature);
     fill_signature(verifying, signature, info);
     name_signer(verifying, signature, info);
+    add_wishes(verifying, signature, info);
   }
 }
 
@@ -259,25 +280,6 @@ add_extra(GPtrArray *certificates, GPtrArray *extra)
     if (certificate)
       g_ptr_array_add(certificates, certificate);
   }
-}
-
-static GBytes *
-choose_content(CmsAsnSigned *data, GBytes *detached, GError **error)
-{
-  gboolean inside = data->encapsulated->content != NULL;
-  if (inside && detached) {
-    base_error_set(error, SIGNET_ERROR_BAD_INPUT,
-                   "the content is in the message already, and was given besides");
-    return NULL;
-  }
-  if (!inside && !detached && sk_CmsAsnSigner_num(data->signers) > 0) {
-    base_error_set(error, SIGNET_ERROR_BAD_INPUT,
-                   "the signature is detached: the signed content is needed besides");
-    return NULL;
-  }
-  if (detached)
-    return g_bytes_ref(detached);
-  return cms_string_steal(data->encapsulated->content);
 }
 
 static gboolean
@@ -322,20 +324,6 @@ cms_verify_signers(const CmsAsnSigned *data, CmsHashing *hashing, GPtrArray *ext
   fill_signatures(&verifying, verified);
   g_ptr_array_set_size(certificates, (gint)own);
   verified->certificates = cms_certificate_facts(certificates);
-  return verified;
-}
-
-CmsVerified *
-cms_verify(GBytes *message, GBytes *detached, GPtrArray *extra_certificates, GError **error)
-{
-  g_autoptr(CmsAsnSigned) data = cms_message_signed(message, error);
-  g_autoptr(CmsHashing) hashing = data ? cms_verify_hashing(data, error) : NULL;
-  g_autoptr(GBytes) content = hashing ? choose_content(data, detached, error) : NULL;
-  if (!content || !cms_hashing_whole(hashing, content, error))
-    return NULL;
-  CmsVerified *verified = cms_verify_signers(data, hashing, extra_certificates, error);
-  if (verified)
-    verified->content = g_steal_pointer(&content);
   return verified;
 }
 

@@ -85,6 +85,12 @@ daemon_call_gone(DaemonCall *call)
   return !call->connection;
 }
 
+pid_t
+daemon_call_process(DaemonCall *call)
+{
+  return call->pid;
+}
+
 const char *
 daemon_call_program(DaemonCall *call)
 {

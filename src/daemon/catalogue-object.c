@@ -92,10 +92,8 @@ add_key_place(DaemonTaking *taking, const WireObject *object)
 }
 
 static void
-share_with_key(const DaemonTaking *taking, CatalogueCertPlace *cert)
+share_with_key(const CatalogueKeyPlace *place /* nullable */, CatalogueCertPlace *cert)
 {
-  DaemonKey *key = g_hash_table_lookup(taking->catalogue->keys, cert->cert->key);
-  const CatalogueKeyPlace *place = key ? g_hash_table_lookup(taking->known, key) : NULL;
   if (place && g_strcmp0(place->label, cert->label) == 0)
     g_clear_pointer(&cert->label, g_free);
   if (place && same_id(place->id, cert->id))
@@ -103,29 +101,50 @@ share_with_key(const DaemonTaking *taking, CatalogueCertPlace *cert)
 }
 
 static void
-add_cert_place(DaemonTaking *taking, const WireObject *object)
+share_with_known(const DaemonTaking *taking, CatalogueCertPlace *cert)
 {
-  DaemonCatalogue *catalogue = taking->catalogue;
+  DaemonKey *key = g_hash_table_lookup(taking->catalogue->keys, cert->cert->key);
+  share_with_key(key ? g_hash_table_lookup(taking->known, key) : NULL, cert);
+}
+
+/* NULL: it is none. */
+static DaemonCert *
+take_cert(DaemonCatalogue *catalogue, const WireObject *object)
+{
   g_autoptr(GError) error = NULL;
   DaemonCert *cert = object->bytes && g_bytes_get_size(object->bytes) <= WIRE_CERTIFICATE_MAX
                          ? daemon_catalogue_add_cert(catalogue, object->bytes, &error)
                          : NULL;
-  if (!cert) {
-    catalogue->bad_certificates++;
-    return;
-  }
-  if (!g_hash_table_add(taking->known, cert))
-    return;
   /* A person who puts a certificate back wants it back. */
-  if (cert->removed) {
+  if (cert && cert->removed) {
     cert->removed = FALSE;
     catalogue->unsaved = TRUE;
   }
+  return cert;
+}
+
+static CatalogueCertPlace *
+cert_place_new(DaemonCert *cert, const WireObject *object)
+{
   CatalogueCertPlace *place = g_new0(CatalogueCertPlace, 1);
   place->cert = cert;
   place->label = daemon_catalogue_clean(object->label, DAEMON_CATALOGUE_LABEL_MAX);
   place->id = object->id ? g_bytes_ref(object->id) : NULL;
-  share_with_key(taking, place);
+  return place;
+}
+
+static void
+add_cert_place(DaemonTaking *taking, const WireObject *object)
+{
+  DaemonCert *cert = take_cert(taking->catalogue, object);
+  if (!cert) {
+    taking->catalogue->bad_certificates++;
+    return;
+  }
+  if (!g_hash_table_add(taking->known, cert))
+    return;
+  CatalogueCertPlace *place = cert_place_new(cert, object);
+  share_with_known(taking, place);
   g_ptr_array_add(taking->certs, place);
 }
 
@@ -288,7 +307,7 @@ daemon_catalogue_take_end(DaemonTaking *taking, guint host, guint32 slot, guint3
     return;
   }
   for (guint i = 0; i < taking->certs->len; i++) /* its key may have come after it */
-    share_with_key(taking, g_ptr_array_index(taking->certs, i));
+    share_with_known(taking, g_ptr_array_index(taking->certs, i));
   gboolean complete = complete_with_login || !(view->token->flags & WIRE_TOKEN_LOGIN_REQUIRED);
   if (!complete)
     add_remembered_flags(view, taking->keys);
@@ -313,4 +332,47 @@ daemon_catalogue_set_objects(DaemonCatalogue *catalogue, guint host, guint32 slo
   for (guint i = 0; i < objects->len; i++)
     daemon_catalogue_take(taking, g_ptr_array_index(objects, i));
   daemon_catalogue_take_end(taking, host, slot, generation, complete_with_login);
+}
+
+static gboolean
+has_cert(const DaemonView *view, const DaemonCert *cert)
+{
+  for (guint i = 0; i < view->certs->len; i++)
+    if (((const CatalogueCertPlace *)g_ptr_array_index(view->certs, i))->cert == cert)
+      return TRUE;
+  return FALSE;
+}
+
+static const CatalogueKeyPlace *
+place_of_key(const DaemonView *view, const char *name)
+{
+  for (guint i = 0; i < view->keys->len; i++) {
+    const CatalogueKeyPlace *place = g_ptr_array_index(view->keys, i);
+    if (strcmp(place->key->name, name) == 0)
+      return place;
+  }
+  return NULL;
+}
+
+gboolean
+daemon_catalogue_add_stored(DaemonCatalogue *catalogue, guint host, guint32 slot,
+                            guint32 generation, const WireObject *object)
+{
+  DaemonView *view = daemon_catalogue_view(catalogue, host, slot, generation);
+  if (!view || !view->listed || catalogue->takings)
+    return FALSE;
+  DaemonCert *cert = take_cert(catalogue, object);
+  if (!cert)
+    return FALSE;
+  if (!has_cert(view, cert)) {
+    const CatalogueKeyPlace *key = place_of_key(view, cert->key);
+    CatalogueCertPlace *place = cert_place_new(cert, object);
+    if (key && !place->id && key->id) /* as the host stores it */
+      place->id = g_bytes_ref(key->id);
+    share_with_key(key, place);
+    g_ptr_array_add(view->certs, place);
+    view->device->changed = TRUE;
+  }
+  daemon_catalogue_touch(catalogue);
+  return TRUE;
 }

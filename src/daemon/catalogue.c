@@ -226,6 +226,28 @@ daemon_catalogue_locate(DaemonCatalogue *catalogue, const DaemonKey *key, guint3
   return NULL;
 }
 
+static gboolean
+was_removed(const DaemonKey *key)
+{
+  for (guint i = 0; i < key->seen->len; i++)
+    if (!((DaemonSeen *)g_ptr_array_index(key->seen, i))->gone)
+      return FALSE;
+  return key->seen->len > 0;
+}
+
+const char *
+daemon_catalogue_problem(const DaemonKey *key, const char **ret_token)
+{
+  const DaemonLocation *here = key->locations->len ? g_ptr_array_index(key->locations, 0) : NULL;
+  const DaemonDevice *lost = here ? NULL : lost_with(key);
+  *ret_token = lost ? lost->label : daemon_catalogue_token_label(key, here);
+  if (here)
+    return "unable";
+  if (lost)
+    return "lost";
+  return was_removed(key) ? "removed" : NULL;
+}
+
 guint
 daemon_catalogue_copies(const DaemonKey *key)
 {

@@ -163,6 +163,11 @@ void daemon_catalogue_take_end(DaemonTaking *taking, guint host, guint32 slot, g
                                gboolean complete_with_login);
 void daemon_catalogue_take_free(DaemonTaking *taking);
 
+/* One certificate that was just stored there. FALSE: it has to be listed instead, since the view is not
+ * listed yet, or a list that may not have it is on its way in. */
+gboolean daemon_catalogue_add_stored(DaemonCatalogue *catalogue, guint host, guint32 slot,
+                                     guint32 generation, const WireObject *object);
+
 /* Login and logout between two TOKENS requests. */
 void daemon_catalogue_set_logged_in(DaemonCatalogue *catalogue, guint host, guint32 slot,
                                     guint32 generation, gboolean logged_in);
@@ -292,6 +297,10 @@ json_t *daemon_catalogue_id_json(const DaemonId *id, gboolean with_der);
 json_t *daemon_catalogue_choice_json(DaemonCatalogue *catalogue, const DaemonChoice *choice);
 /* Label of the token to name for a key: where it is, else where it was; "" when unknown. */
 const char *daemon_catalogue_token_label(const DaemonKey *key, const DaemonLocation *location);
+
+/* Why inserting a token would not make a key usable that none of its places can be used for, or NULL:
+ * "unable", "lost", "removed"; `ret_token`: the label of the token that it is about. */
+const char *daemon_catalogue_problem(const DaemonKey *key, const char **ret_token);
 
 /* A recipient as a message names it: issuer and serial, or key_id. */
 typedef struct {

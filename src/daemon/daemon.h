@@ -44,7 +44,8 @@ const json_t *daemon_call_parameters(DaemonCall *call); /* an object; the caller
 gboolean daemon_call_more(DaemonCall *call);            /* the client said `more` */
 gboolean daemon_call_gone(DaemonCall *call); /* the client left; nobody reads the answer */
 const char *daemon_call_program(
-    DaemonCall *call); /* /proc/PID/comm of the client, "?" when unknown */
+    DaemonCall *call);                       /* /proc/PID/comm of the client, "?" when unknown */
+pid_t daemon_call_process(DaemonCall *call); /* that connected */
 
 void daemon_call_reply(DaemonCall *call, json_t *parameters /* taken; NULL: {} */);
 void daemon_call_reply_fd(DaemonCall *call, json_t *parameters /* taken */, int fd /* taken */);
@@ -142,7 +143,9 @@ typedef void (*DaemonDone)(gpointer user_data, const GError *error); /* error NU
  * started anew; else PIN_REQUIRED with label and tries left. Called always later from the main loop. */
 void daemon_token_login(DaemonToken *token, DaemonDone done, gpointer user_data);
 
-/* Reads the token's objects again and feeds the catalogue: after Generate, StoreCertificate, Remove. */
+/* Reads the token's objects again and feeds the catalogue: after Generate, Remove. */
 void daemon_token_refresh(DaemonToken *token, DaemonDone done, gpointer user_data);
+/* The same a little later, once for all that ask until then. */
+void daemon_token_refresh_soon(DaemonToken *token);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DaemonToken, daemon_token_unref)

@@ -266,10 +266,14 @@ match_json(const DaemonMatch *match)
   wire_json_set_text(object, "kind", match->key->kind);
   wire_json_set_text(object, "certificate", match->cert->fingerprint);
   wire_json_set_text(object, "id", match->key->id->id);
-  wire_json_set_text(object, "token", daemon_catalogue_token_label(match->key, match->location));
+  const char *token = daemon_catalogue_token_label(match->key, match->location);
+  const char *problem = match->location ? NULL : daemon_catalogue_problem(match->key, &token);
+  wire_json_set_text(object, "token", token);
   json_object_set_new(object, "present", json_boolean(match->location != NULL));
   gint64 seen = match->location ? 0 : daemon_catalogue_last_seen_at(match->key);
   json_object_set_new(object, "last_seen", seen ? json_integer(seen) : json_null());
+  if (problem)
+    wire_json_set_text(object, "problem", problem);
   return object;
 }
 

@@ -156,11 +156,42 @@ refreshed(gpointer user_data, const GError *error)
   reply(user_data, TRUE, FALSE);
 }
 
+static char *
+object_label(const BaseCert *cert)
+{
+  const char *text = cert->common_name ? cert->common_name : cert->subject;
+  if (cert->addresses[0])
+    text = cert->addresses[0];
+  const char *end;
+  g_utf8_validate_len(text, MIN(strlen(text), DAEMON_CATALOGUE_LABEL_MAX), &end);
+  return g_strndup(text, (gsize)(end - text));
+}
+
+/* Without a list of the whole token for each of many certificates: that comes once, after the last. */
+static gboolean
+add_to_catalogue(const Store *self)
+{
+  const WireToken *record = daemon_token_record(self->token);
+  g_autofree char *label = object_label(self->cert);
+  const WireObject object = { .kind = WIRE_OBJECT_CERTIFICATE,
+                              .key = self->cert->key,
+                              .label = label,
+                              .bytes = self->cert->der };
+  return daemon_catalogue_add_stored(daemon_catalogue(self->daemon),
+                                     daemon_host_number(daemon_token_host(self->token)),
+                                     record->slot, record->generation, &object);
+}
+
 static void
 stored(gpointer user_data, WireReader *body, const GError *error)
 {
   (void)body;
   Store *self = user_data;
+  if (!error && daemon_token_present(self->token) && add_to_catalogue(self)) {
+    daemon_token_refresh_soon(self->token);
+    reply(self, TRUE, FALSE);
+    return;
+  }
   if (!error) {
     daemon_token_refresh(self->token, refreshed, self);
     return;
@@ -171,17 +202,6 @@ stored(gpointer user_data, WireReader *body, const GError *error)
   }
   base_log("a certificate is kept in signet's own store: %s", error->message);
   keep(self);
-}
-
-static char *
-object_label(const BaseCert *cert)
-{
-  const char *text = cert->common_name ? cert->common_name : cert->subject;
-  if (cert->addresses[0])
-    text = cert->addresses[0];
-  const char *end;
-  g_utf8_validate_len(text, MIN(strlen(text), DAEMON_CATALOGUE_LABEL_MAX), &end);
-  return g_strndup(text, (gsize)(end - text));
 }
 
 static void

@@ -22,7 +22,7 @@ struct DaemonToken {
 
   char *folder;        /* (nullable) SoftHSM's, of this token */
   gint64 folder_time;  /* of its last change, when its objects were asked for; microseconds */
-  guint load_timer;    /* OBJECTS failed: asked again then */
+  guint load_timer;    /* OBJECTS failed, or something was stored: asked again then */
   guint load_failures; /* in a row */
 
   gboolean logged_in; /* in the host that runs now */

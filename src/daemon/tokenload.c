@@ -17,6 +17,7 @@
 /* What failed to be listed is asked for again after this, doubled each time. */
 #define AGAIN_MS 200
 #define LOAD_TRIES 6
+#define SOON_MS 500
 /* A module whose token stays silent as often in a row is started anew, while nothing runs in it;
  * after the second number in any case. SoftHSM never recovers from a file it read half written. */
 #define LIST_TRIES 3
@@ -154,6 +155,12 @@ void
 daemon_token_refresh(DaemonToken *token, DaemonDone done, gpointer user_data)
 {
   load(token, FALSE, done, user_data);
+}
+
+void
+daemon_token_refresh_soon(DaemonToken *token)
+{
+  daemon_timer_set(&token->load_timer, SOON_MS, load_again, token);
 }
 
 static void

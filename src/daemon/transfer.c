@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TRANSFERS_MAX 8
+#define TRANSFERS_PER_PROCESS 4 /* so that one program leaves room for the others */
 /* The process ends itself at a deadline; signetd only where that failed. */
 #define GRACE_MS 500
 #define END_POLL_MS 200
@@ -29,7 +30,8 @@
 
 typedef struct {
   Daemon *daemon;
-  DaemonCall *call;   /* NULL: it was answered */
+  DaemonCall *call; /* NULL: it was answered */
+  pid_t client;
   DaemonToken *token; /* (nullable) */
   GError *reason;     /* (nullable) why it was killed */
   gboolean tried;     /* the PIN was sent, and what came of it is not booked yet */
@@ -418,20 +420,35 @@ find_token(Transfer *self, GError **error)
   return TRUE;
 }
 
+static gboolean
+check_room(DaemonCall *call, GError **error)
+{
+  const GPtrArray *all = daemon_call_daemon(call)->transfers;
+  guint own = 0;
+  for (guint i = 0; i < all->len; i++)
+    own += ((const Transfer *)all->pdata[i])->client == daemon_call_process(call);
+  if (own >= TRANSFERS_PER_PROCESS)
+    return base_error_set(error, SIGNET_ERROR_TOO_LARGE,
+                          "this program has %u files open already; close one first", own);
+  if (all->len >= TRANSFERS_MAX)
+    return base_error_set(error, SIGNET_ERROR_TOO_LARGE,
+                          "%u files are being opened already; wait until one is done", all->len);
+  return TRUE;
+}
+
 static void
 open_transfer(DaemonCall *call)
 {
   Daemon *daemon = daemon_call_daemon(call);
   g_autoptr(GError) error = NULL;
-  if (daemon->transfers->len >= TRANSFERS_MAX) {
-    daemon_call_fail_with(call, SIGNET_ERROR_TOO_LARGE,
-                          "%d files are being opened already; wait until one is done",
-                          TRANSFERS_MAX);
+  if (!check_room(call, &error)) {
+    daemon_call_fail(call, error);
     return;
   }
   Transfer *self = g_new0(Transfer, 1);
   self->daemon = daemon;
   self->call = call;
+  self->client = daemon_call_process(call);
   self->fd = self->pidfd = -1;
   g_ptr_array_add(daemon->transfers, self);
   gboolean found = find_token(self, &error);

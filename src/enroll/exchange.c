@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 
-#include <openssl/http.h>
 #include <string.h>
 
 #define CERT_PROFILE_OID "1.3.6.1.5.5.7.4.21" /* id-it-certProfile, RFC 9480 2.8 */
@@ -16,50 +15,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
 
 /* ---- where ---- */
 
-void
-enroll_url_clear(EnrollUrl *url)
-{
-  g_free(url->host);
-  g_free(url->port);
-  g_free(url->path);
-}
-
 gboolean
-enroll_url_parse(const char *text, EnrollUrl *ret_url, GError **error)
+enroll_url_parse(const char *text, BaseUrl *ret_url, GError **error)
 {
-  int tls, port_number;
-  char *user, *host, *port, *path, *query, *fragment;
-  gboolean known =
-      g_ascii_strncasecmp(text, "http://", 7) == 0 || g_ascii_strncasecmp(text, "https://", 8) == 0;
-  if (!known || strlen(text) > ENROLL_PATH_MAX || !g_str_is_ascii(text) ||
-      strpbrk(text, " \t\r\n") ||
-      OSSL_HTTP_parse_url(text, &tls, &user, &host, &port, &port_number, &path, &query,
-                          &fragment) != 1)
+  g_auto(BaseUrl) url = { 0 };
+  if (!base_url_parse(text, &url) || strcmp(url.scheme, "ldap") == 0 || strchr(url.path, '?'))
     return base_error_set(error, SIGNET_ERROR_USAGE,
-                          "--cmp takes the CA's address, like http://ca.example.org/pkix/");
-  gboolean plain = !*user && !*query && !*fragment && *host && port_number > 0;
-  gsize length = strlen(host);
-  if (plain)
-    *ret_url = (EnrollUrl){ .tls = tls != 0,
-                            .host = *host == '[' && length > 2 ? g_strndup(host + 1, length - 2)
-                                                               : g_strdup(host),
-                            .port = g_strdup(port),
-                            .port_number = port_number,
-                            .path = g_strdup(path) };
-  OPENSSL_free(user);
-  OPENSSL_free(host);
-  OPENSSL_free(port);
-  OPENSSL_free(path);
-  OPENSSL_free(query);
-  OPENSSL_free(fragment);
-  return plain ||
-         base_error_set(error, SIGNET_ERROR_USAGE, "--cmp takes an address without user, ? and #");
+                          "--cmp takes the CA's address, like http://ca.example.org/pkix/, without "
+                          "user, ? and #");
+  *ret_url = url;
+  url = (BaseUrl){ 0 };
+  return TRUE;
 }
 
 gboolean
 enroll_check_server(const EnrollServer *server, EnrollKind kind, gboolean can_sign, GError **error)
 {
-  g_auto(EnrollUrl) url = { 0 };
+  g_auto(BaseUrl) url = { 0 };
   if (!enroll_url_parse(server->url, &url, error))
     return FALSE;
   if (server->timeout_s < 1 || server->timeout_s > ENROLL_TIMEOUT_MAX_S)

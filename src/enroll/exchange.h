@@ -3,21 +3,13 @@
 
 /* One transaction's settings. */
 
+#include "base/url.h"
 #include "enroll/enroll.h"
-#include "enroll/tls.h"
 
 #include <openssl/cmp.h>
 
-typedef struct {
-  gboolean tls;
-  char *host;
-  char *port;
-  int port_number;
-  char *path;
-} EnrollUrl;
-
-gboolean enroll_url_parse(const char *text, EnrollUrl *ret_url, GError **error);
-void enroll_url_clear(EnrollUrl *url);
+/* http or https, without a query. */
+gboolean enroll_url_parse(const char *text, BaseUrl *ret_url, GError **error);
 
 /* How long, and what the protocol allows. */
 gboolean enroll_set_protocol(OSSL_CMP_CTX *context, const EnrollServer *server, GError **error);
@@ -27,5 +19,3 @@ gboolean enroll_set_proof(OSSL_CMP_CTX *context, const EnrollServer *server,
 /* What is asked for. */
 gboolean enroll_set_request(OSSL_CMP_CTX *context, const EnrollServer *server,
                             const EnrollRequest *request, EVP_PKEY *key, GError **error);
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EnrollUrl, enroll_url_clear)

@@ -5,8 +5,6 @@
 
 #include <openssl/cmperr.h>
 #include <openssl/err.h>
-#include <openssl/http.h>
-#include <openssl/httperr.h>
 #include <string.h>
 
 /* PKIFailureInfo, RFC 4210 5.2.3 and appendix F, by bit. */
@@ -70,11 +68,8 @@ typedef struct {
   gboolean refused;  /* by the CA, in a message that is believed */
   gboolean unproved; /* its answer was not protected as it should */
   gboolean late;
-  gboolean unreached;
-  gboolean untrusted; /* TLS */
   gboolean garbled;
   gboolean mismatched; /* of nonces, transactions, kinds of answers */
-  int http;            /* not 0: the status */
   char *newest;        /* a reason in OpenSSL's words */
   char *details;       /* what the CA put beside its status */
 } Symptoms;
@@ -129,27 +124,6 @@ see_cmp(Symptoms *symptoms, int reason, const char *data)
 }
 
 static void
-see_transfer(Symptoms *symptoms, int library, int reason)
-{
-  gboolean is_garbled =
-      library == ERR_LIB_HTTP &&
-      (reason == HTTP_R_STATUS_CODE_UNSUPPORTED || reason == HTTP_R_RECEIVED_ERROR ||
-       reason == HTTP_R_UNEXPECTED_CONTENT_TYPE || reason == HTTP_R_HEADER_PARSE_ERROR ||
-       reason == HTTP_R_MISSING_ASN1_ENCODING || reason == HTTP_R_MAX_RESP_LEN_EXCEEDED ||
-       reason == HTTP_R_INCONSISTENT_CONTENT_LENGTH || reason == HTTP_R_RESPONSE_PARSE_ERROR ||
-       reason == HTTP_R_RESPONSE_LINE_TOO_LONG);
-  if (is_garbled || library == ERR_LIB_ASN1)
-    symptoms->garbled = TRUE;
-  else if (library == ERR_LIB_BIO &&
-           (reason == BIO_R_CONNECT_TIMEOUT || reason == BIO_R_TRANSFER_TIMEOUT))
-    symptoms->late = TRUE;
-  else if (library == ERR_LIB_BIO || library == ERR_LIB_SYS || library == ERR_LIB_HTTP)
-    symptoms->unreached = TRUE;
-  else if (library == ERR_LIB_SSL)
-    symptoms->untrusted = TRUE;
-}
-
-static void
 look(Symptoms *symptoms)
 {
   const char *data;
@@ -159,8 +133,8 @@ look(Symptoms *symptoms)
     const char *text = flags & ERR_TXT_STRING ? data : NULL;
     if (ERR_GET_LIB(code) == ERR_LIB_CMP)
       see_cmp(symptoms, ERR_GET_REASON(code), text);
-    else
-      see_transfer(symptoms, ERR_GET_LIB(code), ERR_GET_REASON(code));
+    else if (ERR_GET_LIB(code) == ERR_LIB_ASN1)
+      symptoms->garbled = TRUE;
     const char *reason = ERR_reason_error_string(code);
     if (!reason)
       continue;
@@ -202,9 +176,6 @@ enroll_failure(OSSL_CMP_CTX *context, const EnrollServer *server, GError **error
   if (symptoms.mismatched)
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                           "the answer from %s does not fit the question: %s", server->url, reason);
-  if (symptoms.untrusted)
-    return base_error_set(error, SIGNET_ERROR_FAILED, "no secure connection to %s: %s", server->url,
-                          reason);
   if (symptoms.late)
     return base_error_set(error, SIGNET_ERROR_TIMEOUT,
                           "the CA at %s did not answer in time (--timeout %u)", server->url,
@@ -212,9 +183,6 @@ enroll_failure(OSSL_CMP_CTX *context, const EnrollServer *server, GError **error
   if (symptoms.garbled)
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT, "what %s answers is no CMP message: %s",
                           server->url, reason);
-  if (symptoms.unreached)
-    return base_error_set(error, SIGNET_ERROR_IO, "cannot reach the CA at %s: %s", server->url,
-                          reason);
   return base_error_set(error, SIGNET_ERROR_FAILED, "the exchange with %s failed: %s", server->url,
                         reason);
 }

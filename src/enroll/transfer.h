@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One message to the CA and its answer, over HTTP (RFC 6712, RFC 9480 3).
- *
- * OpenSSL's own transfer asks a port that refuses again and again until its time is over, and takes
- * a proxy from the environment; here a refusal is known at once. */
+/* One message to the CA and its answer, over HTTP (RFC 6712, RFC 9480 3): by base/http.h. */
 
 #include "base/deadline.h"
 #include "enroll/exchange.h"
 
 typedef struct {
   const EnrollServer *server;
-  EnrollUrl url;
-  EnrollUrl proxy; /* no host: none */
-  EnrollTls *tls;  /* (nullable) */
   BaseDeadline deadline;
   GError *failed; /* (nullable): why there was no connection */
 } EnrollTransfer;

@@ -216,7 +216,7 @@ check_mac(KeyfileReader *reader, const Pfx *pfx, gboolean *ret_go_on, GError **e
     reader->sight->encrypted = reader->sight->encrypted || pfx->mac;
   } else if (!pfx->mac) {
     g_ptr_array_add(reader->contents->skipped,
-                    g_strdup("the integrity check: the file has none (no MAC)"));
+                    g_strdup("no integrity check (no MAC): nothing shows that the file is whole"));
   } else if (keyfile_mac_check(reader, pfx->mac, pfx->safes->d.data, &reason)) {
     reader->opened++;
   } else if (g_error_matches(reason, SIGNET_ERROR, SIGNET_ERROR_TOO_LARGE)) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/cert.h"
-#include "base/error.h"
 #include "mime/header.h"
-#include "mime/mime.h"
 
 #include <string.h>
 
@@ -108,13 +106,14 @@ parse(Parser *parser)
 }
 
 void
-mime_header_from(const MimeHeader *header, char **ret_from, int *ret_count, int *ret_fields)
+mime_header_address(const MimeHeader *header, const char *name, char **ret_address, int *ret_count,
+                    int *ret_fields)
 {
   Parser parser = { NULL, g_string_new(NULL), NULL, FALSE, 0, NULL };
   int fields = 0;
   for (guint i = 0; i < header->fields->len; i++) {
     const MimeField *field = &g_array_index(header->fields, MimeField, i);
-    if (!mime_field_is(field, "From"))
+    if (!mime_field_is(field, name))
       continue;
     g_autofree char *value = mime_field_text(field);
     fields++;
@@ -124,26 +123,13 @@ mime_header_from(const MimeHeader *header, char **ret_from, int *ret_count, int 
   g_string_free(parser.word, TRUE);
   if (parser.mailboxes != 1)
     g_clear_pointer(&parser.first, g_free);
-  *ret_from = parser.first;
+  *ret_address = parser.first;
   *ret_count = parser.mailboxes;
   *ret_fields = fields;
 }
 
-gboolean
-mime_from(GBytes *message, char **ret_from, GError **error)
+void
+mime_header_from(const MimeHeader *header, char **ret_from, int *ret_count, int *ret_fields)
 {
-  gsize length = 0;
-  const char *bytes = g_bytes_get_data(message, &length);
-  g_auto(MimeHeader) header = { NULL, 0, FALSE };
-  g_autofree char *from = NULL;
-  int count = 0;
-  int fields = 0;
-  if (!mime_header_read(bytes, length, &header, error))
-    return FALSE;
-  mime_header_from(&header, &from, &count, &fields);
-  if (fields > 1)
-    return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
-                          "the mail has %d From headers: nobody can tell who sends it", fields);
-  *ret_from = g_steal_pointer(&from);
-  return TRUE;
+  mime_header_address(header, "From", ret_from, ret_count, ret_fields);
 }

@@ -39,15 +39,8 @@ gboolean mime_header_find(const MimeHeader *header, const char *name, const Mime
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MimeHeader, mime_header_clear)
 
-/* CRLF line ends; the same GBytes when they were so already. */
-GBytes *mime_canonical(GBytes *bytes);
-/* TRUE when every LF follows a CR and every CR precedes an LF. */
-gboolean mime_is_canonical(const char *bytes, gsize length);
-
-/* quoted-printable (RFC 2045 6.7) of canonical text */
-GBytes *mime_quoted(GBytes *text);
-/* TRUE when some mail server would change it: 8-bit bytes, long lines, "From " and dot lines. */
-gboolean mime_is_fragile(GBytes *text);
-
-/* One From address, and how many there are over all From fields; a group counts as several. */
+/* The one address in the fields of that name, and how many there are over all of them; a group counts as
+ * several. */
+void mime_header_address(const MimeHeader *header, const char *name, char **ret_address,
+                         int *ret_count, int *ret_fields);
 void mime_header_from(const MimeHeader *header, char **ret_from, int *ret_count, int *ret_fields);

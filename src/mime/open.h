@@ -18,6 +18,7 @@ typedef struct {
   CmsUnsealed *unsealed;
   /* SIGNED, OPAQUE_SIGNED; NULL: `problem`. */
   CmsVerified *verified;
+  CmsInfo *info;        /* (nullable) MIME_OPEN_LOOK only */
   char *problem;        /* (nullable) why the signature cannot be read, half a sentence */
   GPtrArray *uncovered; /* (element-type char): what is shown to a reader and not covered, a phrase
                            each: "a part after the signed one", "text before the signed part" */
@@ -46,12 +47,16 @@ const GPtrArray *mime_opened_layers(const MimeOpened *opened); /* (element-type 
  * the outer one has none. */
 const TrustClaim *mime_opened_claim(const MimeOpened *opened);
 const char *mime_opened_subject(const MimeOpened *opened); /* (nullable) as a reader is to see it */
+/* (nullable) the innermost layer that is signed: its verdict is the mail's */
+const MimeLayer *mime_opened_signed(const MimeOpened *opened);
+/* What else is to be said, a sentence's half each: (element-type char). */
+const GPtrArray *mime_opened_notes(const MimeOpened *opened);
 
 /* RFC 9788: a header field that is protected, and what stands outside. */
 typedef struct {
   char *name;
-  char *inside; /* decoded, one line */
-  char *outside; /* (nullable): not there */
+  char *inside;      /* decoded, one line */
+  char *outside;     /* (nullable): not there */
   gboolean expected; /* the sender said that it would differ (HP-Outer), or it is equal */
 } MimeProtected;
 /* (element-type MimeProtected), empty where nothing is protected */

@@ -35,23 +35,34 @@ void mime_entity_free(MimeEntity *entity);
 
 /* (nullable) the From address, normal form; BAD_INPUT was said for two different ones. */
 const char *mime_entity_from(const MimeEntity *entity);
-/* The outer header fields that stay outside, line ends as they came, those of `protection` changed. */
+/* The outer header fields that stay outside, line ends as they came, those of `protection` changed;
+ * the entity's own. */
 GBytes *mime_entity_headers(MimeEntity *entity);
-/* Exact, in bytes of the canonical form. */
-gint64 mime_entity_length(const MimeEntity *entity);
+/* Exact, in bytes of the canonical form. Where the body is made quoted-printable it is read for it. */
+gboolean mime_entity_length(MimeEntity *entity, gint64 *ret_length, GError **error);
 /* Pushes the entity in canonical form (CRLF); no finish(). */
 gboolean mime_entity_push(MimeEntity *entity, BaseSink *to, GError **error);
 
 /* ---- messages around it ---- */
+
+/* multipart/signed as it is sealed: an entity in canonical form, without other headers. `entity` stays the
+ * caller's. */
+typedef struct MimeSigned MimeSigned;
+MimeSigned *mime_signed_new(MimeEntity *entity, GBytes *signature, const char *hash,
+                            GError **error);
+void mime_signed_free(MimeSigned *mail);
+gboolean mime_signed_length(MimeSigned *mail, gint64 *ret_length, GError **error);
+gboolean mime_signed_push(MimeSigned *mail, BaseSink *to, GError **error); /* no finish() */
 
 /* multipart/signed: `headers` (nullable), the entity, the signature; `to` is finished. Line ends are those
  * of `headers`, LF when there are none, CRLF where the entity is binary. */
 gboolean mime_write_signed(GBytes *headers, MimeEntity *entity, GBytes *signature, const char *hash,
                            BaseSink *to, GError **error);
 
-/* application/pkcs7-mime: writes the head at once; takes DER, writes base64; finish() ends the
+/* application/pkcs7-mime: takes DER, writes base64; finish() ends the
  * part and finishes `to`, which stays the caller's. */
 BaseSink *mime_write_cms_new(GBytes *headers, MimeKind kind, gboolean authenticated, BaseSink *to,
                              GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeEntity, mime_entity_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeSigned, mime_signed_free)

@@ -25,6 +25,7 @@ outcome_new(void)
   outcome->keys = g_ptr_array_new_with_free_func(done_free);
   outcome->chain = g_ptr_array_new_with_free_func(g_free);
   outcome->notes = g_ptr_array_new_with_free_func(g_free);
+  outcome->keep = g_ptr_array_new_with_free_func(g_free);
   return outcome;
 }
 
@@ -36,6 +37,7 @@ transfer_outcome_free(TransferOutcome *outcome)
   g_ptr_array_unref(outcome->keys);
   g_ptr_array_unref(outcome->chain);
   g_ptr_array_unref(outcome->notes);
+  g_ptr_array_unref(outcome->keep);
   g_free(outcome);
 }
 
@@ -279,20 +281,31 @@ abilities_of(const TransferKey *key)
   return g_str_has_prefix(key->kind, "ec:") ? SIGNET_CAN_SIGN | SIGNET_CAN_DERIVE : SIGNET_CAN_SIGN;
 }
 
-/* One that was there before, or that the token took in its own way, may do less than the file's: that
- * file is not to be destroyed. */
 static void
-note_inability(const TransferPlan *plan, const SignetKey *key, TransferOutcome *outcome)
+keep_for(TransferOutcome *outcome, const TransferKey *key, const char *reason)
+{
+  const char *called = transfer_key_called(key);
+  g_ptr_array_add(outcome->keep,
+                  g_strdup_printf("%s (%s): %s", called ? called : key->key, key->kind, reason));
+}
+
+/* One that was there before, or that the token took in its own way, may do less than the file's; and one that
+ * wants the PIN for each use was not proved to work: such a file is not to be destroyed. */
+static void
+note_doubts(const TransferPlan *plan, const SignetKey *key, TransferOutcome *outcome)
 {
   for (guint i = 0; i < plan->keys->len; i++) {
     const TransferKey *of_file = g_ptr_array_index(plan->keys, i);
-    guint missing = strcmp(of_file->key, key->key) == 0 ? abilities_of(of_file) & ~key->can : 0;
-    const char *called = transfer_key_called(of_file);
-    if (missing)
-      g_ptr_array_add(outcome->notes,
-                      g_strdup_printf("%s (%s): the key on the token may not %s; keep the file",
-                                      called ? called : of_file->key, of_file->kind,
-                                      missing & SIGNET_CAN_SIGN ? "sign" : "open mail"));
+    if (strcmp(of_file->key, key->key) != 0)
+      continue;
+    guint missing = abilities_of(of_file) & ~key->can;
+    if (missing & SIGNET_CAN_SIGN)
+      keep_for(outcome, of_file, "the key on the token may not sign");
+    else if (missing)
+      keep_for(outcome, of_file, "the key on the token may not open mail");
+    if (key->always_authenticate)
+      keep_for(outcome, of_file,
+               "not tried yet, since the token wants the PIN for each use of the key");
   }
 }
 
@@ -311,7 +324,7 @@ verify(SignetClient *client, const TransferPlan *plan, TransferOutcome *outcome,
                             "the key was stored on token \"%s\", but is not found there with its "
                             "certificates; try again",
                             done->token);
-    note_inability(plan, key, outcome);
+    note_doubts(plan, key, outcome);
     g_free(done->id);
     done->id = g_strdup(id->id);
     g_strfreev(done->addresses);

@@ -101,6 +101,7 @@ typedef struct {
   GPtrArray *keys;  /* (element-type TransferDone) */
   GPtrArray *chain; /* (element-type char): subjects of issuers that are there now */
   GPtrArray *notes; /* (element-type char): what could not be done, one line each */
+  GPtrArray *keep;  /* (element-type char): why the file is still needed, one line each */
 } TransferOutcome;
 
 void transfer_outcome_free(TransferOutcome *outcome);

@@ -31,6 +31,17 @@ gboolean trust_store_add_issuers(TrustStore *store, X509 *x509, STACK_OF(X509) *
 typedef STACK_OF(X509) TrustStack;
 
 TrustStack *trust_chain_stack(GPtrArray *certs);
+void trust_chain_stack_add(TrustStack *stack, const GPtrArray *certs);
+/* What OpenSSL found against a certificate is no reason: it is for all purposes. */
+gboolean trust_chain_is_for_all(X509_STORE_CTX *context);
+/* An issuer is nowhere to be had. */
+gboolean trust_chain_is_missing(int code);
+/* Adds to `untrusted` what trust_issuers_find() knows above the last certificate of a chain that
+ * could not be built; TRUE when there is something. */
+gboolean trust_chain_add_issuers(TrustStore *store, X509_STORE_CTX *context,
+                                 STACK_OF(X509) * untrusted);
+/* A file of trust.d, of the person or the system, has this very certificate. */
+gboolean trust_store_has_own(const TrustStore *store, const BaseCert *certificate);
 /* What X509_STORE_CTX_get_error() says, in half a sentence. */
 char *trust_chain_reason(X509_STORE_CTX *context);
 gboolean trust_chain_prepare(X509_STORE_CTX *context, const TrustStore *store, X509 *x509,

@@ -5,7 +5,7 @@
  * the S/MIME purpose, roots trusted for mail only (the trust.d folders, and the mail roots that
  * come with NSS); never the TLS bundle. */
 
-#include "base/cert.h"
+#include "trust/revocation.h"
 
 typedef enum {
   TRUST_GOOD,
@@ -22,8 +22,11 @@ const char *trust_verdict_name(TrustVerdict verdict);
 
 typedef struct {
   gboolean trusted;
-  char *root;   /* (nullable) subject of the root, and from where: "CN=… (trust.d/ca.pem)" */
-  char *reason; /* why not trusted, or what was not checked; one sentence */
+  gboolean confirmed; /* not by a CA: this very certificate is in trust.d */
+  char *root;      /* (nullable) subject of the root, and from where: "CN=… (trust.d/ca.pem)" */
+  char *reason;    /* (nullable) why not trusted, half a sentence */
+  char *missing;   /* (nullable) the issuer that is not to be had */
+  GPtrArray *path; /* (element-type BaseCert) leaf first, as far as it could be built */
 } TrustChain;
 
 typedef struct TrustStore TrustStore;
@@ -35,8 +38,8 @@ void trust_store_free(TrustStore *store);
 gboolean trust_store_add(TrustStore *store, const BaseCert *root, const char *origin,
                          GError **error);
 
-/* `when`: 0 now. `intermediates` (element-type BaseCert), may be NULL. Never fails: not trusted
- * with a reason. */
+/* `when`: 0 now. `intermediates` (element-type BaseCert), may be NULL; missing ones are taken from
+ * what trust_issuers_find() gives. Never fails: not trusted with a reason. Revocation is apart. */
 TrustChain *trust_chain_check(TrustStore *store, const BaseCert *certificate,
                               GPtrArray *intermediates, gint64 when);
 void trust_chain_free(TrustChain *chain);
@@ -85,8 +88,9 @@ gboolean trust_remove_root(const TrustRoot *root, char **ret_path, gboolean *ret
 
 typedef struct {
   BaseCert *certificate;
-  char *origin;        /* (nullable) as TrustRoot's; NULL: it was among those given */
-  GPtrArray *problems; /* (element-type char): sentences' halves; empty: nothing wrong */
+  char *origin;                /* (nullable) as TrustRoot's; NULL: it was among those given */
+  GPtrArray *problems;         /* (element-type char): sentences' halves; empty: nothing wrong */
+  TrustRevocation *revocation; /* (nullable) trust_why_ask() */
 } TrustStep;
 
 typedef enum {
@@ -98,29 +102,17 @@ typedef enum {
 
 typedef struct {
   gboolean trusted;
-  char *reason;     /* as TrustChain's */
+  char *reason;     /* (nullable) as TrustChain's */
   GPtrArray *steps; /* (element-type TrustStep), the certificate first; never empty */
   TrustNeed need;
   char *url; /* (nullable) NEEDS_ISSUER: where the last step says its issuer is */
 } TrustWhy;
 
 TrustWhy *trust_why(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediates);
+/* Of a chain that is trusted: whether each certificate was revoked. Not trusted any more where
+ * one was, or where `policy` asks for an answer and there is none. */
+void trust_why_ask(TrustWhy *why, TrustRevocationPolicy policy);
 void trust_why_free(TrustWhy *why);
-
-/* What is known of one signature. */
-typedef struct {
-  int state;                   /* as CmsSignatureState: 0 good, 1 bad, 2 unknown */
-  const BaseCert *certificate; /* (nullable) */
-  gboolean weak;
-  const char *reason; /* (nullable) */
-  /* (nullable) the address the message claims; NULL: nothing to compare (plain CMS);
-   * "": a mail without one single From address, which matches nobody */
-  const char *from;
-  const TrustChain *chain; /* (nullable) */
-} TrustEvidence;
-
-/* One sentence for a person in *ret_sentence (transfer full). */
-TrustVerdict trust_judge(const TrustEvidence *evidence, char **ret_sentence);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TrustStore, trust_store_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TrustChain, trust_chain_free)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "trust/question.h"
 #include "trust/store.h"
 
 #include <openssl/err.h>
@@ -25,14 +26,6 @@ finding_free(gpointer data)
 }
 
 static gboolean
-is_missing_issuer(int code)
-{
-  return code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
-         code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-         code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
-}
-
-static gboolean
 is_untrusted_root(int code)
 {
   return code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
@@ -46,13 +39,13 @@ note_finding(int good, X509_STORE_CTX *context)
   GPtrArray *findings = X509_STORE_CTX_get_app_data(context);
   int code = X509_STORE_CTX_get_error(context);
   int depth = X509_STORE_CTX_get_error_depth(context);
-  if (good)
+  if (good || trust_chain_is_for_all(context))
     return 1;
   for (guint i = 0; i < findings->len; i++) {
     const Finding *before = g_ptr_array_index(findings, i);
     /* One missing issuer is reported twice, by two names. */
-    if (before->depth == depth &&
-        (before->code == code || (is_missing_issuer(before->code) && is_missing_issuer(code))))
+    if (before->depth == depth && (before->code == code || (trust_chain_is_missing(before->code) &&
+                                                            trust_chain_is_missing(code))))
       return 1;
   }
   Finding *finding = g_new0(Finding, 1);
@@ -66,6 +59,7 @@ step_free(gpointer data)
 {
   TrustStep *step = data;
   base_cert_free(step->certificate);
+  trust_revocation_free(step->revocation);
   g_free(step->origin);
   g_ptr_array_unref(step->problems);
   g_free(step);
@@ -104,9 +98,9 @@ add_findings(TrustWhy *why, GPtrArray *findings)
     Finding *finding = g_ptr_array_index(findings, i);
     guint at = MIN((guint)MAX(finding->depth, 0), why->steps->len - 1);
     TrustStep *step = g_ptr_array_index(why->steps, at);
-    TrustNeed need = is_missing_issuer(finding->code)   ? TRUST_NEEDS_ISSUER
-                     : is_untrusted_root(finding->code) ? TRUST_NEEDS_ROOT
-                                                        : TRUST_NEEDS_OTHER;
+    TrustNeed need = trust_chain_is_missing(finding->code) ? TRUST_NEEDS_ISSUER
+                     : is_untrusted_root(finding->code)    ? TRUST_NEEDS_ROOT
+                                                           : TRUST_NEEDS_OTHER;
     /* What is wrong with the certificate itself no added root mends. */
     why->need = MAX(why->need, need);
     g_ptr_array_add(step->problems, g_strdup(finding->text));
@@ -188,8 +182,6 @@ conclude(TrustWhy *why, TrustStore *store)
     if (why->need == TRUST_NEEDS_NOTHING)
       why->need = TRUST_NEEDS_OTHER; /* distrusted, and nothing else */
   }
-  if (why->trusted)
-    why->reason = g_strdup("whether it was revoked was not checked");
   if (why->need == TRUST_NEEDS_ISSUER)
     why->url = issuer_url(last->certificate);
   if ((why->need == TRUST_NEEDS_ISSUER || why->need == TRUST_NEEDS_ROOT) && mail_problem) {
@@ -213,6 +205,28 @@ check(TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted, gboolean ca,
   return X509_verify_cert(context) == 1;
 }
 
+static gboolean
+lacks_issuer(const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++)
+    if (trust_chain_is_missing(((const Finding *)g_ptr_array_index(findings, i))->code))
+      return TRUE;
+  return FALSE;
+}
+
+/* As check(), and once more with issuers that an earlier mail had, or that were fetched. */
+static gboolean
+check_twice(TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted, gboolean ca,
+            X509_STORE_CTX *context, GPtrArray *findings)
+{
+  gboolean checked = check(store, x509, untrusted, ca, context, findings);
+  if (!checked || !lacks_issuer(findings) || !trust_chain_add_issuers(store, context, untrusted))
+    return checked;
+  g_ptr_array_set_size(findings, 0);
+  X509_STORE_CTX_cleanup(context);
+  return check(store, x509, untrusted, ca, context, findings);
+}
+
 TrustWhy *
 trust_why(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediates)
 {
@@ -222,7 +236,7 @@ trust_why(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediat
   g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
   STACK_OF(X509) *untrusted = trust_chain_stack(intermediates);
   gboolean ca = (certificate->use & BASE_USE_CA) != 0;
-  gboolean checked = x509 && context && check(store, x509, untrusted, ca, context, findings);
+  gboolean checked = x509 && context && check_twice(store, x509, untrusted, ca, context, findings);
   why->steps = g_ptr_array_new_with_free_func(step_free);
   add_steps(why, store, checked ? X509_STORE_CTX_get0_chain(context) : NULL, certificate);
   add_findings(why, findings);
@@ -240,6 +254,46 @@ trust_why(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediat
   sk_X509_pop_free(untrusted, X509_free);
   ERR_clear_error();
   return why;
+}
+
+/* (nullable) what its answer means, half a sentence. */
+static char *
+revocation_problem(const TrustRevocation *revocation, TrustRevocationPolicy policy)
+{
+  if (revocation->state == TRUST_REVOKED) {
+    g_autofree char *day = trust_date(revocation->revoked_at);
+    return g_strdup_printf("it was revoked%s%s%s%s%s", revocation->revoked_at ? " on " : "",
+                           revocation->revoked_at ? day : "", revocation->reason ? " (" : "",
+                           revocation->reason ? revocation->reason : "",
+                           revocation->reason ? ")" : "");
+  }
+  if (revocation->state == TRUST_REVOCATION_UNKNOWN && policy == TRUST_REVOCATION_HARD)
+    return g_strdup_printf("whether it was revoked could not be checked (%s), and the setting "
+                           "revocation=hard asks for that",
+                           revocation->reason ? revocation->reason : "no answer");
+  return NULL;
+}
+
+void
+trust_why_ask(TrustWhy *why, TrustRevocationPolicy policy)
+{
+  /* A stranger's chain names servers of the stranger's choice. */
+  for (guint i = 0; why->trusted && i + 1 < why->steps->len; i++) {
+    TrustStep *step = g_ptr_array_index(why->steps, i);
+    const TrustStep *issuer = g_ptr_array_index(why->steps, i + 1);
+    g_autoptr(GPtrArray) pair = g_ptr_array_new();
+    g_ptr_array_add(pair, step->certificate);
+    g_ptr_array_add(pair, issuer->certificate);
+    step->revocation = trust_revocation_check(pair, policy);
+    char *problem = revocation_problem(step->revocation, policy);
+    if (!problem)
+      continue;
+    g_ptr_array_add(step->problems, problem);
+    why->trusted = FALSE;
+    why->need = TRUST_NEEDS_OTHER;
+    g_free(why->reason);
+    why->reason = g_strdup_printf("%s: %s", step->certificate->subject, problem);
+  }
 }
 
 void

@@ -16,9 +16,8 @@ static const struct {
   const char *name;
   json_t *(*run)(const BenchOptions *options, GError **error);
 } parts[] = {
-  { "signatures", bench_signatures },
-  { "commands", bench_commands },
-  { "memory", bench_memory },
+  { "signatures", bench_signatures }, { "commands", bench_commands },
+  { "messages", bench_messages },     { "memory", bench_memory },
   { "keys", bench_many_keys },
 };
 
@@ -75,6 +74,7 @@ make_options(gboolean quick)
     .seconds = 1, .rounds = 5, .repeats = 20, .many = 100000, .many_keys = 1000
   };
 
+  options.quick = quick;
   if (quick) {
     options.seconds = 0.2;
     options.repeats = 5;
@@ -93,7 +93,9 @@ known_part(const char *name)
     if (g_str_equal(parts[i].name, name))
       return TRUE;
   }
-  g_printerr("bench-run: no part \"%s\"; there are signatures, commands, memory and keys\n", name);
+  g_printerr(
+      "bench-run: no part \"%s\"; there are signatures, commands, messages, memory and keys\n",
+      name);
   return FALSE;
 }
 
@@ -122,17 +124,22 @@ int
 main(int argc, char **argv)
 {
   gboolean quick = FALSE;
+  gint runs = 0;
   g_autofree char *json_file = NULL, *signet = NULL;
   g_auto(GStrv) only = NULL;
   g_auto(GStrv) peers = NULL;
+  g_auto(GStrv) sizes = NULL;
   const GOptionEntry entries[] = {
     { "quick", 'q', 0, G_OPTION_ARG_NONE, &quick, "Short rounds: is it working, not how fast",
       NULL },
     { "json", 'j', 0, G_OPTION_ARG_FILENAME, &json_file, "Write the figures there", "FILE" },
     { "only", 'o', 0, G_OPTION_ARG_STRING_ARRAY, &only,
-      "signatures, commands, memory or keys; may be repeated", "WHAT" },
+      "signatures, commands, messages, memory or keys; may be repeated", "WHAT" },
     { "peer", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &peers,
       "In signatures: only in-process and these; may be repeated", "NAME" },
+    { "size", 0, 0, G_OPTION_ARG_STRING_ARRAY, &sizes,
+      "In messages: only \"1 kB\", \"1 MiB\", \"128 MiB\" or \"1 GiB\"; may be repeated", "SIZE" },
+    { "runs", 0, 0, G_OPTION_ARG_INT, &runs, "In messages: so many of each command", "N" },
     { "signet", 's', 0, G_OPTION_ARG_FILENAME, &signet,
       "Folder of signet, signetd and signet-token (usual: beside this program)", "DIR" },
     { NULL },
@@ -151,6 +158,8 @@ main(int argc, char **argv)
   }
   BenchOptions options = make_options(quick);
   options.peers = peers;
+  options.sizes = sizes;
+  options.runs = runs;
   if (signet) {
     g_free(options.signet);
     options.signet = g_canonicalize_filename(signet, NULL);

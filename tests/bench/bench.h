@@ -17,10 +17,14 @@ typedef struct {
   guint64 many;    /* signatures before memory is looked at again */
   guint many_keys; /* on the full token */
   char **peers;    /* only these, or NULL */
+  char **sizes;    /* of messages: only these, or NULL */
+  gint runs;       /* of each command of a size; 0: what the size has */
+  gboolean quick;
 } BenchOptions;
 
 json_t *bench_signatures(const BenchOptions *options, GError **error);
 json_t *bench_commands(const BenchOptions *options, GError **error);
+json_t *bench_messages(const BenchOptions *options, GError **error);
 json_t *bench_memory(const BenchOptions *options, GError **error);
 json_t *bench_many_keys(const BenchOptions *options, GError **error);
 

@@ -9,8 +9,6 @@
 #include "report.h"
 #include "servers.h"
 
-#include <string.h>
-
 #define ADDRESS "rsa@example.org"
 
 typedef enum { SIGNING, STARTING, N_SUBJECTS } Subject;
@@ -110,40 +108,6 @@ add_signet(GPtrArray *commands, BenchSandbox *sandbox)
     cannot(command, error);
 }
 
-/* The same key and certificate in software: unprotected, because the agent would derive a key from
- * the passphrase at each signature, a tenth of a second of nothing but that. */
-static gboolean
-set_up_gpgsm(BenchSandbox *sandbox, GError **error)
-{
-  g_autofree char *p12 = bench_sandbox_path(sandbox, "bench-rsa.p12");
-  g_autofree char *pem = bench_sandbox_path(sandbox, "bench-rsa.pem");
-  g_autofree char *home = bench_sandbox_path(sandbox, "gnupg");
-  g_autofree char *socket = bench_sandbox_path(sandbox, "gnupg/S.gpg-agent");
-  const char *const fingerprint[] = { "openssl", "x509",         "-in",   pem,
-                                      "-noout",  "-fingerprint", "-sha1", NULL };
-  static const char *const agent[] = { "gpg-agent", "--daemon", NULL };
-  const char *const import[] = {
-    "gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--import", p12, NULL
-  };
-  g_autofree char *output = NULL;
-
-  if (!bench_sandbox_run(sandbox, fingerprint, NULL, &output, error))
-    return FALSE;
-  const char *digits = strchr(output, '=');
-  g_autofree char *trust =
-      g_strconcat(digits ? g_strstrip(strchr(output, '=') + 1) : "", " S relax\n", NULL);
-  if (!bench_sandbox_write(sandbox, "gnupg/trustlist.txt", trust, error) ||
-      !bench_sandbox_write(sandbox, "gnupg/gpg-agent.conf",
-                           "allow-loopback-pinentry\ndisable-scdaemon\n", error) ||
-      !bench_sandbox_write(sandbox, "gnupg/gpgsm.conf",
-                           "disable-crl-checks\ndisable-dirmngr\ndisable-policy-checks\n", error) ||
-      !bench_sandbox_start(sandbox, agent, NULL, error) ||
-      !bench_sandbox_wait_for(sandbox, socket, error))
-    return FALSE;
-  return bench_server_adopt_gpg_agent(sandbox, home, error) &&
-         bench_sandbox_run(sandbox, import, "\n", NULL, error);
-}
-
 static void
 add_gpgsm(GPtrArray *commands, BenchSandbox *sandbox)
 {
@@ -152,7 +116,7 @@ add_gpgsm(GPtrArray *commands, BenchSandbox *sandbox)
       add(commands, SIGNING, "gpgsm --detach-sign, software key",
           words("gpgsm", "--batch", "--quiet", "--detach-sign", "-u", ADDRESS, NULL));
 
-  if (command->argv && !set_up_gpgsm(sandbox, &error))
+  if (command->argv && !bench_server_gpgsm(sandbox, "bench-rsa", &error))
     cannot(command, error);
 }
 

@@ -143,12 +143,14 @@ store_key(KeysToken *token, const char *name, guint16 id, EVP_PKEY *key, gboolea
   static const CK_ATTRIBUTE_TYPE private_off[] = { CKA_EXTRACTABLE };
   static const CK_ATTRIBUTE_TYPE public_on[] = { CKA_VERIFY };
   static const CK_ATTRIBUTE_TYPE public_off[] = { CKA_PRIVATE };
+  static const CK_ATTRIBUTE_TYPE private_rsa[] = { CKA_DECRYPT };
   g_auto(Template) template = { .count = 0 };
   gboolean rsa = EVP_PKEY_is_a(key, "RSA");
 
   begin(&template, private ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY, name, id);
   if (private) {
     add_flags(&template, CK_TRUE, private_on, G_N_ELEMENTS(private_on));
+    add_flags(&template, CK_TRUE, private_rsa, rsa ? G_N_ELEMENTS(private_rsa) : 0);
     add_flags(&template, CK_FALSE, private_off, G_N_ELEMENTS(private_off));
   } else {
     add_flags(&template, CK_TRUE, public_on, G_N_ELEMENTS(public_on));

@@ -119,6 +119,64 @@ bench_process_time(const char *const *argv, char **env, const char *input, const
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? after - before : -1;
 }
 
+/* What the launcher says fits into a pipe, so it is read when it has ended. */
+static gboolean
+read_usage(int fd, BenchUsage *ret_usage)
+{
+  char text[128] = "";
+  BenchUsage usage = { 0 };
+  long long microseconds, processor, peak;
+  ssize_t length = read(fd, text, sizeof text - 1);
+
+  if (length <= 0 ||
+      sscanf(text, "%lld %lld %lld %d", &microseconds, &processor, &peak, &usage.status) != 4)
+    return FALSE;
+  usage.milliseconds = (double)microseconds / 1000;
+  usage.processor = (double)processor / 1000;
+  usage.peak = peak;
+  *ret_usage = usage;
+  return TRUE;
+}
+
+/* An interrupted wait is somebody who wants an end: the launcher takes the program with it. */
+static gboolean
+wait_or_end(pid_t pid)
+{
+  while (waitpid(pid, NULL, 0) < 0) {
+    if (errno != EINTR)
+      return FALSE;
+    kill(pid, SIGTERM);
+  }
+  return TRUE;
+}
+
+gboolean
+bench_process_measure(const char *launcher, const char *folder, const char *const *argv, char **env,
+                      const char *output, const char *errors, BenchUsage *ret_usage)
+{
+  g_autoptr(GPtrArray) words = g_ptr_array_new();
+  const char *const own[] = { launcher, folder, output, errors };
+  posix_spawn_file_actions_t files;
+  int ends[2];
+  pid_t pid;
+
+  for (guint i = 0; i < G_N_ELEMENTS(own); i++)
+    g_ptr_array_add(words, (gpointer)(gintptr)own[i]);
+  for (guint i = 0; argv[i]; i++)
+    g_ptr_array_add(words, (gpointer)(gintptr)argv[i]);
+  g_ptr_array_add(words, NULL);
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return FALSE;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, ends[1], 1);
+  int rc = posix_spawn(&pid, launcher, &files, NULL, (char *const *)words->pdata, env);
+  posix_spawn_file_actions_destroy(&files);
+  close(ends[1]);
+  gboolean good = rc == 0 && wait_or_end(pid) && read_usage(ends[0], ret_usage);
+  close(ends[0]);
+  return good;
+}
+
 static int
 compare_doubles(gconstpointer a, gconstpointer b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the kernel says of other processes (/proc), and running a command for its time. */
+/* What the kernel says of other processes (/proc), and running a command for its time and memory. */
 
 #include <glib.h>
 #include <sys/types.h>
@@ -24,5 +24,18 @@ void bench_process_end_orphans(const char *comm);
  * the start to after the end, or -1 when it cannot be started or does not exit with 0. */
 gint64 bench_process_time(const char *const *argv, char **env, const char *input,
                           const char *errors);
+
+typedef struct {
+  double milliseconds;
+  double processor; /* milliseconds, its own and the kernel's for it */
+  gint64 peak;      /* KiB: its largest resident memory, without its children's */
+  int status;       /* exit status; 128 and more: ended by a signal */
+} BenchUsage;
+
+/* Runs argv in a folder through bench-measure (`launcher`), from /dev/null to a new file `output`, standard
+ * error to the file `errors`. FALSE when it could not be started, or was interrupted. */
+gboolean bench_process_measure(const char *launcher, const char *folder, const char *const *argv,
+                               char **env, const char *output, const char *errors,
+                               BenchUsage *ret_usage);
 
 double bench_median(GArray *doubles); /* sorts them; 0 when empty */

@@ -75,6 +75,42 @@ bench_server_gpg_agent(BenchSandbox *sandbox, char **ret_setting, GError **error
   return TRUE;
 }
 
+/* Unprotected, because the agent would derive a key from the passphrase at each signature, a tenth
+ * of a second of nothing but that. */
+gboolean
+bench_server_gpgsm(BenchSandbox *sandbox, const char *key, GError **error)
+{
+  g_autofree char *p12_name = g_strconcat(key, ".p12", NULL);
+  g_autofree char *pem_name = g_strconcat(key, ".pem", NULL);
+  g_autofree char *p12 = bench_sandbox_path(sandbox, p12_name);
+  g_autofree char *pem = bench_sandbox_path(sandbox, pem_name);
+  g_autofree char *home = bench_sandbox_path(sandbox, "gnupg");
+  g_autofree char *socket = bench_sandbox_path(sandbox, "gnupg/S.gpg-agent");
+  const char *const fingerprint[] = { "openssl", "x509",         "-in",   pem,
+                                      "-noout",  "-fingerprint", "-sha1", NULL };
+  static const char *const agent[] = { "gpg-agent", "--daemon", NULL };
+  const char *const import[] = {
+    "gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--import", p12, NULL
+  };
+  g_autofree char *output = NULL;
+
+  if (!bench_sandbox_run(sandbox, fingerprint, NULL, &output, error))
+    return FALSE;
+  const char *digits = strchr(output, '=');
+  g_autofree char *trust =
+      g_strconcat(digits ? g_strstrip(strchr(output, '=') + 1) : "", " S relax\n", NULL);
+  if (!bench_sandbox_write(sandbox, "gnupg/trustlist.txt", trust, error) ||
+      !bench_sandbox_write(sandbox, "gnupg/gpg-agent.conf",
+                           "allow-loopback-pinentry\ndisable-scdaemon\n", error) ||
+      !bench_sandbox_write(sandbox, "gnupg/gpgsm.conf",
+                           "disable-crl-checks\ndisable-dirmngr\ndisable-policy-checks\n", error) ||
+      !bench_sandbox_start(sandbox, agent, NULL, error) ||
+      !bench_sandbox_wait_for(sandbox, socket, error))
+    return FALSE;
+  return bench_server_adopt_gpg_agent(sandbox, home, error) &&
+         bench_sandbox_run(sandbox, import, "\n", NULL, error);
+}
+
 gboolean
 bench_server_signet(BenchSandbox *sandbox, GPid *ret_broker, GError **error)
 {

@@ -12,6 +12,8 @@ gboolean bench_server_p11_kit(BenchSandbox *sandbox, const char *token, char **r
 gboolean bench_server_gpg_agent(BenchSandbox *sandbox, char **ret_setting, GError **error);
 /* Has the sandbox adopt the gpg-agent of a home, and its card daemon if it has one. */
 gboolean bench_server_adopt_gpg_agent(BenchSandbox *sandbox, const char *home, GError **error);
+/* gpgsm's home with a key of bench-keys in software, its certificate trusted, and the agent for it. */
+gboolean bench_server_gpgsm(BenchSandbox *sandbox, const char *key, GError **error);
 /* signetd, and then its token unlocked. */
 gboolean bench_server_signet(BenchSandbox *sandbox, GPid *ret_broker, GError **error);
 gboolean bench_server_signet_unlock(BenchSandbox *sandbox, const char *token, GError **error);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/error.h"
 #include "cms/ber.h"
-#include "cms/keys.h"
+#include "fuzz-keys.h"
 
 #include <string.h>
 
@@ -58,43 +57,11 @@ read_elements(const guint8 *bytes, gsize length, gsize step, GByteArray *seen)
 
 /* ---- a sealed message ---- */
 
-static GBytes *
-any_key(gpointer data, const char *key, const SignetOperation *operation, GError **error)
-{
-  static const guint8 zeros[64] = { 0 };
-  gsize wanted = operation->wanted ? operation->wanted : 32;
-  (void)data;
-  (void)key;
-  if (wanted > sizeof zeros) {
-    base_error_set(error, SIGNET_ERROR_CANNOT_DECRYPT, "no");
-    return NULL;
-  }
-  return g_bytes_new_static(zeros, wanted);
-}
-
 /* One recipient is ours with one key, or with two, so that content is kept until the end. */
-static GPtrArray *
-any_match(gpointer data, const SignetRecipient *recipients, gsize n, GError **error)
-{
-  static const char *const kinds[] = { "rsa:2048", "ec:p256", "ec:p384" };
-  GPtrArray *matches = g_ptr_array_new_with_free_func((GDestroyNotify)signet_match_free);
-  (void)recipients;
-  (void)error;
-  for (gsize i = 0; n > 0 && i <= *(const guint8 *)data % G_N_ELEMENTS(kinds); i++) {
-    SignetMatch *match = g_new0(SignetMatch, 1);
-    match->index = (guint)(i % n);
-    match->key = g_strdup_printf("%zu", i);
-    match->kind = g_strdup(kinds[i]);
-    match->present = TRUE;
-    g_ptr_array_add(matches, match);
-  }
-  return matches;
-}
-
 static GBytes *
 open_sealed(const guint8 *bytes, gsize length, gsize step, guint8 way)
 {
-  CmsKeys keys = { &way, any_key, any_key, any_key, any_match };
+  CmsKeys keys = fuzz_keys(&way);
   g_autoptr(BaseSink) memory = base_sink_to_memory(1 << 20);
   g_autoptr(BaseSink) sink = cms_unseal_with(&keys, memory);
   for (gsize at = 0; at < length; at += step)

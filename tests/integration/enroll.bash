@@ -106,6 +106,16 @@ printf 'HTTP/1.0 404 Not Found\r\nContent-Type: text/html\r\n\r\n<p>nothing here
 raw_server answer
 exits 1 "a web page" by_secret new@example.org
 says err "404|no CMP message" "is called none"
+printf 'HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n' >answer
+raw_server answer
+exits 1 "a redirection" by_secret new@example.org
+says err "302" "is called one"
+says_not err "cannot reach" "since the CA was reached"
+{ printf 'HTTP/1.1 200 OK\r\nX-Long: ' && head -c 100000 /dev/zero | tr '\0' x && printf '\r\n\r\n'; } >answer
+raw_server answer
+exits 1 "a line in an answer's head that has no end" by_secret new@example.org
+says err "no good HTTP" "is called no good HTTP"
+says_not err "cannot reach" "since the CA was reached"
 : >answer
 raw_server answer
 exits 1 "a CA that hangs up" by_secret new@example.org
@@ -251,7 +261,7 @@ raw_server answer
 proxy=127.0.0.1:$port
 url=http://ca.invalid/pkix/
 exits 1 "--proxy is" by_secret fifth@example.org --proxy "$proxy"
-ok "and asked for the whole address" grep -q 'POST http://ca.invalid:80/pkix/ HTTP' server.err
+ok "and asked for the whole address" grep -q 'POST http://ca.invalid/pkix/ HTTP' server.err
 exits 2 "a proxy that is none" by_secret fifth@example.org --proxy https://x/
 url=http://ca.invalid/pkix/
 exits 1 "a host without an address" by_secret fifth@example.org

@@ -41,6 +41,12 @@ met() {
 }
 right="$pin"
 
+key_of_another() { # other-both.pem: a key and its certificate
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -out other.pem -days 9 \
+    -subj "/CN=Other" -addext subjectAltName=email:other@example.org -addext basicConstraints=CA:FALSE 2>/dev/null
+  cat other.key other.pem >other-both.pem
+}
+
 # --- a card that says its PIN is blocked: the faulty module, in an installed signet ---------------------
 
 cmake --install "$SIGNET_TEST_BUILD" --prefix "$work/prefix" >/dev/null
@@ -69,6 +75,11 @@ met "blocked PIN" 5 PinBlocked card "token unblock card" id new b@example.org --
 met "blocked PIN" 5 PinBlocked card "token unblock card" id request alice@example.org -o made
 met "blocked PIN" 5 PinBlocked card "token unblock card" id remove alice@example.org --lose-mail --yes
 met "blocked PIN" 5 PinBlocked card "token unblock card" id policy alice@example.org --never-export --yes
+key_of_another
+met "blocked PIN" 5 PinBlocked card "token unblock card" import other-both.pem --token card
+met "blocked PIN" 5 PinBlocked card "token unblock card" start --new b@example.org --no-backup --no-trust --token card
+serial=$(member serial <(signet_ --json token show card))
+met "blocked PIN" 5 PinBlocked card - token erase card --serial "$serial"
 lines="$right\n$right"
 met "blocked PIN" 5 PinBlocked card - token pin card
 met "blocked PIN" 5 PinBlocked card - token unblock card
@@ -84,10 +95,6 @@ soft_token it
 new_id alice@example.org ec:p256 >/dev/null
 signet_ id cert alice@example.org -o alice.pem
 signet_ encrypt --to alice.pem -o sealed.eml mail.eml
-openssl pkcs12 -export -nokeys -in alice.pem -passout pass:x -out certs.p12 2>/dev/null
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -out other.pem -days 9 \
-  -subj "/CN=Other" -addext subjectAltName=email:other@example.org -addext basicConstraints=CA:FALSE 2>/dev/null
-cat other.key other.pem >other-both.pem
 locked() { signet_ token lock >/dev/null; }
 n=100000
 wrong_pin() { # wrong_pin verb…: each time another wrong PIN, since the same is refused unspent
@@ -108,6 +115,8 @@ wrong_pin id renew alice@example.org --self-signed 9
 wrong_pin id remove alice@example.org --lose-mail --yes
 wrong_pin id policy alice@example.org --never-export --yes
 wrong_pin import other-both.pem --token it
+wrong_pin start --new b@example.org --no-backup --no-trust --token it
+wrong_pin id enroll b@example.org --cmp http://127.0.0.1:1/ --ref 1 --passphrase-fd 8 --no-backup --token it 8<<<x
 serial=$(member serial <(signet_ --json token show it))
 wrong_pin token erase it --serial "$serial"
 lines=$n
@@ -138,6 +147,17 @@ for verb in show unlock pin unblock erase forget lost; do
   met "ambiguous name" 4 Ambiguous twin "token list" token "$verb" twin --yes
 done
 met "ambiguous name" 4 Ambiguous twin "token list" token lock twin
+for who in one two; do
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $who.key -out $who.pem -days 9 \
+    -subj "/CN=$who" -addext "subjectAltName=email:$who@example.org" 2>/dev/null
+  with_pin import <(cat $who.key $who.pem) --label same --token it >/dev/null
+done
+for verb in show cert request default remove renew policy; do
+  met "ambiguous name" 4 Ambiguous same "id list" id "$verb" same --yes
+done
+met "ambiguous name" 4 Ambiguous same "id list" id address same new@example.org
+met "ambiguous name" 4 Ambiguous same "id list" sign --id same -o made mail.eml
+met "ambiguous name" 4 Ambiguous same "id list" encrypt --sign --id same --to alice.pem -o made mail.eml
 lines=$right
 met "ambiguous: which token" 4 Ambiguous "tokens|token" - id new c@example.org --key ec:p256 --no-backup
 lines=''
@@ -184,6 +204,9 @@ lines="$right\n$right"
 met "token gone" 6 TokenGone it "token list" token pin it
 lines=$right
 met "token gone" 6 TokenGone it "token list" id new d@example.org --key ec:p256 --no-backup --token it
+met "token gone" 6 TokenGone it "token list" import other-both.pem --token it
+met "token gone" 6 TokenGone it "token list" start --new d@example.org --no-backup --no-trust --token it
+met "token gone" 6 TokenGone it "token list" token erase it --serial "$serial"
 lines=''
 mv "$work/away" "$folder"
 for _ in {1..100}; do
@@ -227,20 +250,33 @@ fi
 
 # --- the daemon ------------------------------------------------------------------------------------------
 
+# Every verb that asks the daemon; "sandbox do" takes no socket, the others need none.
+verbs=(status start "import other-both.pem" "token list" "token show it" "token init --soft --label x" "token pin it"
+  "token unblock it" "token unlock it" "token lock" "token modules" "token watch" "token erase it" "token forget it --yes"
+  "token lost it --yes" "id list" "id show alice@example.org" "id new b@example.org --no-backup"
+  "id request alice@example.org" "id install other.pem" "id cert alice@example.org"
+  "id enroll alice@example.org --cmp http://127.0.0.1:1/ --ref 1 --passphrase-fd 8" "id renew alice@example.org"
+  "id address alice@example.org new@example.org" "id default alice@example.org" "id remove alice@example.org --yes"
+  "id policy alice@example.org --never-export --yes" "sign mail.eml" "decrypt sealed.eml"
+  "encrypt --to alice.pem mail.eml" "trust why alice@example.org")
+lines="$right\n$right"
 long=$work/$(printf 'x%.0s' {1..120})/socket
-for verb in status "token list" "id list" "sign mail.eml"; do
+for verb in "${verbs[@]}"; do
   # shellcheck disable=SC2086  # words
-  met "socket path too long" 2 Usage "107" - --socket "$long" $verb
+  met "socket path too long" 2 Usage "107" - --socket "$long" $verb 8<<<x
 done
 perl -MIO::Socket::UNIX -e '
-  $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ARGV[0], Listen => 9) or die; $| = 1; print "ready\n";
-  while ($c = $s->accept) { local $/ = "\0"; <$c>; print $c q({"parameters":{"protocol":99,"version":"9.9"}}) . "\0"; sleep 1; close $c }
+  $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => $ARGV[0], Listen => 9) or die; $| = 1; $SIG{PIPE} = $SIG{CHLD} = "IGNORE"; print "ready\n";
+  while ($c = $s->accept) {
+    next if fork;
+    local $/ = "\0"; <$c>; print $c q({"parameters":{"protocol":99,"version":"9.9"}}) . "\0"; 1 while <$c>; exit
+  }
 ' "$work/old-daemon" >"$work/ready" &
 other=$!
 for _ in {1..100}; do if [[ -s $work/ready ]]; then break; fi; sleep 0.05; done
-for verb in status "token list" "id list" "sign mail.eml"; do
+for verb in "${verbs[@]}"; do
   # shellcheck disable=SC2086  # words
-  met "daemon of another version" 1 Version "9.9" "pkill -x signetd" --socket "$work/old-daemon" $verb
+  met "daemon of another version" 1 Version "9.9" "pkill -x signetd" --socket "$work/old-daemon" $verb 8<<<x
 done
 kill "$other"
 

@@ -10,6 +10,7 @@ token erase|token forget|token lost|start
 id list|id show|id new|id request|id install|id cert|id default|id remove
 id renew|id enroll|id address|id policy
 sign|verify|encrypt|decrypt|info|import|status|sandbox
+receipt make|receipt check
 trust list|trust add|trust remove|trust why|config show"
 
 signet --help >all

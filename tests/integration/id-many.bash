@@ -22,9 +22,15 @@ done
 cat ca.d/*.pem >all.pem
 is "$(grep -c BEGIN all.pem)" $many "there are $many expired certificates"
 
+lists() { signet_ --json status | sed -n 's/.*"lists":\([0-9]*\).*/\1/p'; }
+before=$(lists)
 begin=$(date +%s%N)
 exits 0 "they are installed from one file" with_pin id install all.pem
 echo "# installed in $((($(date +%s%N) - begin) / 1000000)) ms"
+listed=$(($(lists) - before))
+echo "# signetd listed the token $listed times meanwhile"
+((listed < many / 10))
+result $? "signetd does not list the token for each of them"
 is "$(signet_ --json id show old@example.org | grep -o '"fingerprint":' | wc -l)" $many "all of them are there"
 begin=$(date +%s%N)
 exits 0 "once more" with_pin id install all.pem

@@ -187,6 +187,30 @@ says out 'may not open mail' "which the token's cannot open"
 [[ -s gina-seal.p12 ]]
 result $? "leaves the file"
 
+exits 0 "that file, without --shred" import --token signet gina-seal.p12
+says out "keep the file: gina@example.org" "is to be kept, which is said"
+says_not out "--shred" "and destroying it is not offered"
+openssl pkcs12 -export -in alice.pem -inkey alice.key -out nomac.p12 -passout "pass:$phrase" -nomac
+exits 8 "--shred of a .p12 that has no MAC" import --token signet --shred nomac.p12
+says err "nomac.p12 is left as it is: .*no integrity check \\(no MAC\\)" "for that reason"
+[[ -s nomac.p12 ]]
+result $? "leaves the file"
+# A key that wants its PIN for each use is not tried; SoftHSM has such only from another program.
+if command -v pkcs11-tool >/dev/null; then
+  person hugo hugo@example.org rsa 2>>ca.log
+  openssl pkey -in hugo.key -outform DER -out hugo.der
+  cat hugo.key hugo.pem >hugo-both.pem
+  ok "a key that always authenticates is put on a token" env SOFTHSM2_CONF="$embedded/softhsm2.conf" \
+    pkcs11-tool --module "$(find /usr/lib -name libsofthsm2.so | head -n 1)" --token-label signet --login --pin "$pin" \
+    --write-object hugo.der --type privkey --id 77 --usage-sign --usage-decrypt --always-auth
+  exits 8 "--shred of a file with the same key" import --token signet --shred hugo-both.pem
+  says err "not tried yet, since the token wants the PIN for each use" "for that reason"
+  [[ -s hugo-both.pem ]]
+  result $? "leaves the file"
+else
+  skip "a key that always authenticates" "pkcs11-tool is not installed"
+fi
+
 # --- several keys, and a run that is broken off --------------------------------------------------
 
 for who in k1 k2 k3; do
@@ -197,10 +221,26 @@ cat k1.pem k1.key k2.pem k2.key k3.pem k3.key >three.pem
 start=$(date +%s%N)
 exits 0 "three keys in one file" import --token second three.pem
 took=$((($(date +%s%N) - start) / 1000000))
-echo "# three RSA keys in $took ms"
+echo "# three RSA keys of a PEM file in $took ms"
 ((took < 4000))
 result $? "in less than 1 s (4 s on a busy machine)"
 is "$(grep -c 'is on token "second", with 1 certificate' "$work/out")" 3 "all three are there"
+for who in k4 k5 k6; do
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout $who.key -out $who.crt -days 9 -subj "/CN=$who" \
+    -addext "subjectAltName=email:$who@example.org" 2>/dev/null
+  cat $who.key $who.crt >$who.pem
+done
+if ok "a .p12 with three keys is made" "$SIGNET_TEST_BUILD/tests/p12-many" three.p12 "$phrase" k4.pem k5.pem k6.pem; then
+  is "$(openssl pkcs12 -in three.p12 -passin "pass:$phrase" -nodes -nocerts 2>/dev/null | grep -c 'BEGIN PRIVATE')" 3 \
+    "openssl finds them in it"
+  start=$(date +%s%N)
+  exits 0 "three keys in one .p12" import --token second three.p12
+  took=$((($(date +%s%N) - start) / 1000000))
+  echo "# three RSA keys of a .p12 in $took ms"
+  ((took < 4000))
+  result $? "in less than 1 s (4 s on a busy machine)"
+  is "$(grep -c 'is on token "second", with 1 certificate' "$work/out")" 3 "all three are there"
+fi
 
 # Killed at moments spread over the whole of it; then it is run again, and all is there once.
 pair() { # pair NAME: NAME.pem, two people's keys and certificates

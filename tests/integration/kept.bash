@@ -61,5 +61,27 @@ exits 0 "the key without its certificate can still ask for another" with_pin id 
 exits 0 "enrolled for a key on a full card" with_pin id enroll alice@example.org --cmp "http://127.0.0.1:$port/" --ref 1 --passphrase-fd 8 8<<<geheim
 says out "Token \"card\" took no certificate; it is in signet's own store" "it says where it went"
 ok "and the CA heard no refusal" bash -c '! grep -q rejected server.err server.out'
+
+# --- a key that a read-only card has already is not copied in silence --------------------------------------
+
+openssl req -x509 -newkey rsa:2048 -nodes -keyout zoe.key -out zoe.pem -subj '/CN=Zoe' -days 9 \
+  -addext subjectAltName=email:zoe@example.org 2>/dev/null
+cat zoe.key zoe.pem >both.pem
+: >"$control"
+exits 0 "a file is imported onto the card" with_pin import both.pem --token card
+stop_daemon
+printf read-only >"$control"
+is "$(member read_only <(signet_ --json token show card))" true "which is read-only then"
+exits 8 "the file once more: there is no token to put it on" with_pin import both.pem
+says err "zoe@example.org is on token \"card\" already" "it says where the key is"
+says err "^Try: signet import --yes both.pem" "and what makes a copy"
+is "$(signet_ --json token list | grep -c '"label":"signet"')" 0 "no soft token was made"
+softhsm2-util --init-token --free --label other --pin "$pin" --so-pin "$so_pin" >/dev/null 2>&1
+stop_daemon
+exits 8 "likewise with a token that would take it" with_pin import both.pem
+exits 8 "likewise onto a token that is named" with_pin import both.pem --token other
+says err "second copy on \"other\"" "it says where the copy would be"
+exits 0 "with --yes it is copied" with_pin import both.pem --token other --yes
+exits 0 "and then it is no news" with_pin import both.pem --token other
 : >"$control"
 finish

@@ -96,7 +96,8 @@ packages_missing() {
 }
 
 packages_get() { # packages_get PACKAGE…; with sudo when that was found to be needed
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -y)
+  # RUNLEVEL=1: Debian starts no service of a package then; tests start their own.
+  local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=600 -y)
   "${become[@]}" "${apt[@]}" update &&
     "${become[@]}" "${apt[@]}" install --no-install-recommends "$@"
 }

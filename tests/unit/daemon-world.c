@@ -134,6 +134,14 @@ world_start(World *world)
   g_error("signetd does not start");
 }
 
+World *
+world_started(const char *fake_profile)
+{
+  World *world = world_new(fake_profile);
+  world_start(world);
+  return world;
+}
+
 void
 world_kill(World *world, int signal)
 {
@@ -307,6 +315,14 @@ client_error(Client *client, const char *method, json_t *parameters)
   g_autoptr(TestJson) reply = client_call(client, method, parameters);
   const char *error = json_string_value(json_object_get(reply, "error"));
   return error ? g_strdup(strrchr(error, '.') + 1) : NULL;
+}
+
+void
+client_unlock(Client *client)
+{
+  g_autofree char *error = client_error(client, "org.signet.Token.Unlock",
+                                        json_pack("{s:s,s:s}", "token", "fake", "pin", "1234"));
+  g_assert_null(error);
 }
 
 gboolean

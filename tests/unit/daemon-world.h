@@ -19,7 +19,8 @@ typedef struct {
 /* `fake_profile`: text of [token] and [deadline] groups for a module served by the fake host; NULL: no hosts. */
 World *world_new(const char *fake_profile);
 void world_start(World *world);
-void world_kill(World *world, int signal); /* and waits */
+World *world_started(const char *fake_profile); /* both */
+void world_kill(World *world, int signal);      /* and waits */
 void world_free(World *world);
 /* Runs signetd with one option; returns its exit status. */
 int world_run(World *world, const char *option);
@@ -50,6 +51,7 @@ json_t *client_receive(Client *client);
 json_t *client_call(Client *client, const char *method, json_t *parameters);
 /* The call's error by its short name, or NULL. */
 char *client_error(Client *client, const char *method, json_t *parameters);
+void client_unlock(Client *client); /* the fake token, with its PIN */
 gboolean client_ended(Client *client, int milliseconds);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(World, world_free)

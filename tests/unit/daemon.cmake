@@ -13,6 +13,7 @@ foreach(name connection lifecycle hosts memory pins prompt soft transfer)
   add_dependencies(test-daemon-${name} signetd daemon-fake-host)
 endforeach()
 add_dependencies(test-daemon-soft signet-token)
+set_property(TEST test-daemon-connection APPEND PROPERTY LABELS slow) # it waits for deadlines to pass
 # libsignet as programs have it: its own functions are called as those of daemon_world.
 signet_unit_test(test-daemon-real LIBS daemon_world signet_shared LABELS daemon)
 add_dependencies(test-daemon-real signetd signet-token token-faulty-module)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base-scratch.h"
 #include "base/error.h"
 #include "base/flow.h"
 #include "base/path.h"
@@ -8,36 +9,6 @@
 
 #define NO_LIMIT ((gsize)1 << 40)
 #define LARGE (200 * 1000)
-
-static char *scratch; /* this test's own folder, removed at the end */
-
-static char *
-in_scratch(const char *name)
-{
-  return g_build_filename(scratch, name, NULL);
-}
-
-static void
-same(gconstpointer bytes, gsize length, gconstpointer expected, gsize size)
-{
-  g_assert_cmpuint(length, ==, size);
-  g_assert_true(length == 0 || memcmp(bytes, expected, length) == 0);
-}
-
-static void
-bytes_are(GBytes *bytes, gconstpointer expected, gsize length)
-{
-  gsize size = 0;
-  gconstpointer data = g_bytes_get_data(bytes, &size);
-  same(data, size, expected, length);
-}
-
-static void
-fill(guint8 *bytes, gsize length)
-{
-  for (gsize i = 0; i < length; i++)
-    bytes[i] = (guint8)g_test_rand_int();
-}
 
 /* ---- one stage, fed in pieces ---- */
 
@@ -303,19 +274,6 @@ any_text_has_crlf_only(void)
   }
 }
 
-static void
-remove_all(const char *path)
-{
-  g_autoptr(GDir) dir =
-      g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-  const char *name = NULL;
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-    remove_all(below);
-  }
-  g_remove(path);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -334,13 +292,12 @@ main(int argc, char **argv)
     { "any-text-has-crlf-only", any_text_has_crlf_only },
   };
   g_test_init(&argc, &argv, NULL);
-  scratch = g_dir_make_tmp("signet-stage-XXXXXX", NULL);
+  scratch_make("stage");
   for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
     g_autofree char *path = g_strdup_printf("/base/flow-stage/%s", tests[i].name);
     g_test_add_func(path, tests[i].test);
   }
   int status = g_test_run();
-  remove_all(scratch);
-  g_free(scratch);
+  scratch_remove();
   return status;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base-scratch.h"
 #include "base/error.h"
 #include "base/flow.h"
 #include "base/path.h"
@@ -13,46 +14,6 @@
 #include <unistd.h>
 
 #define LARGE (200 * 1000)
-
-static char *scratch; /* this test's own folder, removed at the end */
-
-static char *
-in_scratch(const char *name)
-{
-  return g_build_filename(scratch, name, NULL);
-}
-
-static void
-same(gconstpointer bytes, gsize length, gconstpointer expected, gsize size)
-{
-  g_assert_cmpuint(length, ==, size);
-  g_assert_true(length == 0 || memcmp(bytes, expected, length) == 0);
-}
-
-static void
-bytes_are(GBytes *bytes, gconstpointer expected, gsize length)
-{
-  gsize size = 0;
-  gconstpointer data = g_bytes_get_data(bytes, &size);
-  same(data, size, expected, length);
-}
-
-static guint
-count_files(const char *folder)
-{
-  guint n = 0;
-  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-  while (dir && g_dir_read_name(dir))
-    n++;
-  return n;
-}
-
-static void
-fill(guint8 *bytes, gsize length)
-{
-  for (gsize i = 0; i < length; i++)
-    bytes[i] = (guint8)g_test_rand_int();
-}
 
 /* ---- ends ---- */
 
@@ -366,19 +327,6 @@ any_size_flows_in_constant_memory(void)
 #endif
 }
 
-static void
-remove_all(const char *path)
-{
-  g_autoptr(GDir) dir =
-      g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-  const char *name = NULL;
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-    remove_all(below);
-  }
-  g_remove(path);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -404,13 +352,12 @@ main(int argc, char **argv)
     { "place-that-cannot-be-written-is-named", place_that_cannot_be_written_is_named },
   };
   g_test_init(&argc, &argv, NULL);
-  scratch = g_dir_make_tmp("signet-flow-XXXXXX", NULL);
+  scratch_make("flow");
   for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
     g_autofree char *path = g_strdup_printf("/base/flow/%s", tests[i].name);
     g_test_add_func(path, tests[i].test);
   }
   int status = g_test_run();
-  remove_all(scratch);
-  g_free(scratch);
+  scratch_remove();
   return status;
 }

@@ -60,13 +60,15 @@ relative_or_missing_home_is_not_used(void)
     g_autofree char *data = base_path_data();
     g_autofree char *state = base_path_state();
     g_autofree char *config = base_path_config();
+    g_autofree char *cache = base_path_cache();
+    g_assert_true(g_path_is_absolute(cache) && g_str_has_suffix(cache, "/signet"));
     g_assert_true(g_path_is_absolute(data) && g_str_has_suffix(data, "/signet"));
     g_assert_true(g_path_is_absolute(state) && g_str_has_suffix(state, "/signet"));
     g_assert_true(g_path_is_absolute(config) && g_str_has_suffix(config, "/signet"));
     return;
   }
-  static const char *const names[] = { "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
-                                       "XDG_CONFIG_HOME" };
+  static const char *const names[] = { "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME",
+                                       "XDG_CACHE_HOME" };
   g_autoptr(GPtrArray) saved = g_ptr_array_new_with_free_func(g_free);
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
     g_ptr_array_add(saved, g_strdup(g_getenv(names[i])));
@@ -74,6 +76,7 @@ relative_or_missing_home_is_not_used(void)
   g_setenv("XDG_DATA_HOME", "relative/data", TRUE);
   g_unsetenv("XDG_STATE_HOME");
   g_setenv("XDG_CONFIG_HOME", "", TRUE);
+  g_setenv("XDG_CACHE_HOME", "cache", TRUE);
   g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
     if (saved->pdata[i])

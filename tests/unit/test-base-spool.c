@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base-scratch.h"
 #include "base/error.h"
 #include "base/flow.h"
 #include "base/path.h"
@@ -14,32 +15,8 @@
 
 #define LARGE (3 * BASE_SPOOL_MEMORY + 12345)
 
-static char *scratch;    /* this test's own folder, removed at the end */
 static char *temporary;  /* $TMPDIR, below it */
 static guint8 *material; /* LARGE bytes, in which every 64 KiB say where they are */
-
-static char *
-in_scratch(const char *name)
-{
-  return g_build_filename(scratch, name, NULL);
-}
-
-static void
-same(gconstpointer bytes, gsize length, gconstpointer expected, gsize size)
-{
-  g_assert_cmpuint(length, ==, size);
-  g_assert_true(length == 0 || memcmp(bytes, expected, length) == 0);
-}
-
-static guint
-count_files(const char *folder)
-{
-  guint n = 0;
-  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-  while (dir && g_dir_read_name(dir))
-    n++;
-  return n;
-}
 
 /* Descriptors of ours below `temporary`; the last one found. */
 static guint
@@ -440,6 +417,22 @@ standard_input_begins_where_it_stands(void)
 }
 
 static void
+spool_is_an_input(void)
+{
+  BaseSpool *spool = base_spool_new(TRUE, NULL);
+  g_assert_true(base_sink_write(base_spool_sink(spool), material, LARGE, NULL) &&
+                base_sink_finish(base_spool_sink(spool), NULL));
+  g_autoptr(BaseInput) input = base_input_from_spool(spool);
+  g_assert_cmpint(base_input_length(input), ==, LARGE);
+  g_assert_true(base_input_is_kept(input));
+  g_autoptr(BaseSink) memory = base_sink_to_memory(LARGE);
+  g_assert_true(base_input_read(input, 777, LARGE - 777, memory, NULL) &&
+                base_sink_finish(memory, NULL));
+  g_autoptr(GBytes) bytes = base_sink_memory_bytes(memory);
+  same(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), material + 777, LARGE - 777);
+}
+
+static void
 what_cannot_be_read_is_named(void)
 {
   g_autofree char *missing = in_scratch("missing");
@@ -450,19 +443,6 @@ what_cannot_be_read_is_named(void)
     g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_IO);
     g_assert_nonnull(strstr(error->message, paths[i]));
   }
-}
-
-static void
-remove_all(const char *path)
-{
-  g_autoptr(GDir) dir =
-      g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-  const char *name = NULL;
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-    remove_all(below);
-  }
-  g_remove(path);
 }
 
 static void
@@ -498,10 +478,11 @@ main(int argc, char **argv)
     { "pipe-is-read-twice", pipe_is_read_twice },
     { "file-that-says-it-is-empty-is-read", file_that_says_it_is_empty_is_read },
     { "standard-input-begins-where-it-stands", standard_input_begins_where_it_stands },
+    { "spool-is-an-input", spool_is_an_input },
     { "what-cannot-be-read-is-named", what_cannot_be_read_is_named },
   };
   g_test_init(&argc, &argv, NULL);
-  scratch = g_dir_make_tmp("signet-spool-XXXXXX", NULL);
+  scratch_make("spool");
   temporary = in_scratch("tmp");
   g_assert_true(base_path_make_folder(temporary, NULL));
   g_setenv("TMPDIR", temporary, TRUE);
@@ -511,9 +492,8 @@ main(int argc, char **argv)
     g_test_add_func(path, tests[i].test);
   }
   int status = g_test_run();
-  remove_all(scratch);
   g_free(material);
   g_free(temporary);
-  g_free(scratch);
+  scratch_remove();
   return status;
 }

@@ -22,7 +22,8 @@ seal_start(const SoftKey *key, const char *cipher, gint64 length, BaseSink *out,
 {
   g_autoptr(GPtrArray) recipients = g_ptr_array_new();
   g_ptr_array_add(recipients, key->cert);
-  return cms_seal_new(recipients, cipher, length, out, error);
+  CmsSealing sealing = { recipients, cipher, FALSE, length };
+  return cms_seal_new(&sealing, out, error);
 }
 
 static GBytes *

@@ -38,7 +38,8 @@ sign(const SoftKey *key, const Case *one, GBytes *content, gboolean detached)
   g_autoptr(GError) error = NULL;
   SoftKey *held = (SoftKey *)(guintptr)key;
   g_ptr_array_add(token->keys, held);
-  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, NULL, one->hash, one->pss };
+  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, NULL,
+                       one->hash,      one->pss,        NULL,           NULL };
   GBytes *message = cms_sign_with(&token->vtable, &signer, content, detached, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(token->operations, ==, 1);
@@ -153,7 +154,9 @@ test_failures(void)
   g_autoptr(SoftKey) other = soft_key_simple("ec:p256");
   g_autoptr(SoftToken) token = soft_token_new();
   g_ptr_array_add(token->keys, key);
-  CmsSigner good = { key->cert->key, key->cert->kind, key->cert->der, NULL, NULL, FALSE };
+  CmsSigner good = {
+    key->cert->key, key->cert->kind, key->cert->der, NULL, NULL, FALSE, NULL, NULL
+  };
   CmsSigner wrong = good;
   CmsSigner hash = good;
   CmsSigner pss = good;
@@ -181,7 +184,8 @@ test_chain(void)
   g_ptr_array_add(chain, ca->cert->der);
   g_ptr_array_add(chain, ca->cert->der);
   g_ptr_array_add(chain, key->cert->der);
-  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, chain, NULL, FALSE };
+  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, chain,
+                       NULL,           FALSE,           NULL,           NULL };
   g_autoptr(GBytes) message = cms_sign_with(&token->vtable, &signer, content, FALSE, NULL);
   g_autoptr(CmsVerified) verified = cms_verify(message, NULL, NULL, NULL);
   g_assert_cmpuint(verified->certificates->len, ==, 2);

@@ -27,7 +27,8 @@ static const Case case_table[] = {
 static CmsSigner
 signer_of(const SoftKey *key, const Case *one)
 {
-  return (CmsSigner){ key->cert->key, key->cert->kind, key->cert->der, NULL, one->hash, one->pss };
+  return (CmsSigner){ key->cert->key, key->cert->kind, key->cert->der, NULL,
+                      one->hash,      one->pss,        NULL,           NULL };
 }
 
 static GBytes *

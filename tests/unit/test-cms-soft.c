@@ -275,6 +275,7 @@ soft_find(gpointer data, const SignetRecipient *recipients, gsize n, GError **er
       match->id = g_strdup(key->cert->addresses[0]);
       match->token = g_strdup("soft");
       match->present = !token->away;
+      match->problem = g_strdup(token->problem);
       g_ptr_array_add(matches, match);
     }
   return matches;

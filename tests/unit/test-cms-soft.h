@@ -15,8 +15,9 @@ typedef struct {
 typedef struct {
   GPtrArray *keys; /* (element-type SoftKey), borrowed */
   CmsKeys vtable;
-  int fail_with; /* a SIGNET_ERROR_*, or -1 */
-  gboolean away; /* matches are not present */
+  int fail_with;       /* a SIGNET_ERROR_*, or -1 */
+  gboolean away;       /* matches are not present */
+  const char *problem; /* (nullable) of theirs */
   guint operations;
   guint8 spoil; /* XORed into what decrypt gives */
 } SoftToken;

@@ -92,7 +92,7 @@ test_theirs(gconstpointer data)
   g_autoptr(GBytes) message = openssl_sign(options);
   g_autoptr(CmsVerified) verified = verify(message, NULL);
   const CmsSignature *signature = first(verified);
-  g_assert_cmpstr(signature->reason, ==, NULL);
+  g_assert_true(signature->weak == (signature->reason != NULL));
   g_assert_cmpint(signature->state, ==, CMS_SIGNATURE_GOOD);
   g_assert_cmpstr(signature->algorithm, ==, one->algorithm);
   g_assert_cmpint(signature->weak, ==, one->weak);
@@ -248,7 +248,8 @@ test_tamper(gconstpointer kind)
   g_autoptr(SoftToken) token = soft_token_new();
   g_autoptr(GBytes) content = content_bytes();
   g_ptr_array_add(token->keys, key);
-  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, NULL, NULL, FALSE };
+  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, NULL,
+                       NULL,           FALSE,           NULL,           NULL };
   g_autoptr(GBytes) message = cms_sign_with(&token->vtable, &signer, content, FALSE, NULL);
   gsize length = 0;
   const guint8 *bytes = g_bytes_get_data(message, &length);
@@ -273,20 +274,28 @@ test_tamper(gconstpointer kind)
   g_test_message("%u of %zu bit flips change nothing that counts", still, length * 2);
 }
 
+/* A line end is what some programs add; anything else is not looked past. */
 static void
 test_trailing(void)
 {
+  static const struct {
+    const char *tail;
+    gboolean good;
+  } table[] = { { "\n", TRUE }, { "\r\n", TRUE }, { "x", FALSE }, { "\n0", FALSE } };
   g_autoptr(SoftKey) key = soft_key_simple("ec:p256");
   soft_write_key(key, "key");
   g_autoptr(GBytes) message = openssl_sign("-nodetach -signer key.crt -inkey key.pem");
-  GByteArray *longer = g_byte_array_new();
-  g_byte_array_append(longer, g_bytes_get_data(message, NULL), (guint)g_bytes_get_size(message));
-  g_byte_array_append(longer, (const guint8 *)"\n", 1);
-  g_autoptr(GBytes) bytes = g_byte_array_free_to_bytes(longer);
-  g_autoptr(GError) error = NULL;
-  g_assert_null(cms_verify(bytes, NULL, NULL, &error));
-  g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_BAD_INPUT);
-  g_assert_nonnull(strstr(error->message, "1 bytes follow"));
+  for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+    GByteArray *longer = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+    g_byte_array_append(longer, g_bytes_get_data(message, NULL), (guint)g_bytes_get_size(message));
+    g_byte_array_append(longer, (const guint8 *)table[i].tail, (guint)strlen(table[i].tail));
+    g_autoptr(GBytes) bytes = g_byte_array_free_to_bytes(longer);
+    g_autoptr(CmsVerified) verified = cms_verify(bytes, NULL, NULL, &error);
+    g_assert_true((verified != NULL) == table[i].good);
+    if (!table[i].good)
+      g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_BAD_INPUT);
+  }
 }
 
 /* ---- bombs ---- */
@@ -310,7 +319,9 @@ test_bombs(void)
   GByteArray *zeros = g_byte_array_new();
   static const guint8 indefinite[] = { 0x30, 0x80 };
   static const guint8 empty[] = { 0x30, 0x00 };
-  static const guint8 head[] = { 0x30, 0x83, 0x7f, 0xff, 0xf0 };
+  /* SignedData with a set of hashes that never ends */
+  static const guint8 head[] = { 0x30, 0x80, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01,
+                                 0x07, 0x02, 0xa0, 0x80, 0x30, 0x80, 0x02, 0x01, 0x01, 0x31, 0x80 };
   for (guint i = 0; i < 1000000; i++)
     g_byte_array_append(nested, indefinite, 2);
   assert_refused(nested, SIGNET_ERROR_BAD_INPUT);

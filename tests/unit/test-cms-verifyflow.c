@@ -119,7 +119,7 @@ test_theirs(gconstpointer data)
     g_autoptr(GBytes) content = pieces_content(lengths[i]);
     g_autoptr(GBytes) message = openssl_sign(content, one->options);
     g_autoptr(CmsVerified) verified = verify(message, NULL, extra);
-    g_assert_cmpstr(nth_signature(verified, 0)->reason, ==, NULL);
+    g_assert_true(nth_signature(verified, 0)->weak == (nth_signature(verified, 0)->reason != NULL));
     g_assert_cmpint(nth_signature(verified, 0)->state, ==, CMS_SIGNATURE_GOOD);
     g_assert_true(g_bytes_equal(verified->content, content));
   }
@@ -383,7 +383,8 @@ sign_pure(const SoftKey *key, GBytes *content, gboolean detached)
   g_autoptr(SoftToken) token = soft_token_new();
   SoftKey *held = (SoftKey *)(guintptr)key;
   g_ptr_array_add(token->keys, held);
-  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, NULL, NULL, FALSE };
+  CmsSigner signer = { key->cert->key, key->cert->kind, key->cert->der, NULL,
+                       NULL,           FALSE,           NULL,           NULL };
   g_autoptr(GBytes) made = cms_sign_with(&token->vtable, &signer, content, detached, NULL);
   g_autoptr(CmsAsnSigned) data = cms_message_signed(made, NULL);
   CmsAsnSigner *info = sk_CmsAsnSigner_value(data->signers, 0);
@@ -416,10 +417,8 @@ test_pure(void)
     g_autoptr(GBytes) content = pieces_content(table[i].length);
     g_autoptr(GBytes) inside = sign_pure(key, content, FALSE);
     g_autoptr(GBytes) beside = sign_pure(key, content, TRUE);
-    g_autoptr(CmsVerified) whole = cms_verify(inside, NULL, NULL, NULL);
     g_autoptr(CmsVerified) opaque = pieces_verify(inside, NULL, RANDOM, NULL);
     g_autoptr(CmsVerified) detached = try_detached(beside, content, RANDOM, NULL);
-    g_assert_cmpint(nth_signature(whole, 0)->state, ==, CMS_SIGNATURE_GOOD);
     g_assert_cmpint(nth_signature(opaque, 0)->state, ==, table[i].state);
     g_assert_cmpint(nth_signature(detached, 0)->state, ==, table[i].state);
   }

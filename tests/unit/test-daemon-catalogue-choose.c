@@ -427,6 +427,41 @@ test_recipients_expired(void)
 }
 
 static void
+assert_problem(DaemonCatalogue *catalogue, const char *problem)
+{
+  g_autofree char *name = test_key_name(test_rsa(0));
+  const DaemonKey *key = daemon_catalogue_key(catalogue, name);
+  const char *token;
+  g_assert_null(daemon_catalogue_locate(catalogue, key, WIRE_KEY_DECRYPT, NULL));
+  g_assert_cmpstr(daemon_catalogue_problem(key, &token), ==, problem);
+  g_assert_cmpstr(token, ==, "Card");
+}
+
+static void
+test_problems_are_told_apart(void)
+{
+  g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+  g_autoptr(GPtrArray) unable = test_objects();
+  g_autoptr(GBytes) der =
+      g_bytes_ref(test_add_id(unable, test_rsa(0), &(TestCert){ .addresses = ALICE }));
+  for (guint i = 0; i < unable->len; i++)
+    ((WireObject *)g_ptr_array_index(unable, i))->flags &= ~(guint32)WIRE_KEY_DECRYPT;
+  test_insert(catalogue, 1, "Card", "A1B2", g_steal_pointer(&unable));
+  assert_problem(catalogue, "unable");
+  test_remove(catalogue, 1);
+  assert_problem(catalogue, NULL);
+  DaemonDevice *card = daemon_catalogue_find_device(catalogue, "Card", NULL);
+  daemon_catalogue_set_lost(catalogue, card, TRUE);
+  assert_problem(catalogue, "lost");
+  daemon_catalogue_set_lost(catalogue, card, FALSE);
+  /* Back, with its certificate and without its key. */
+  GPtrArray *objects = test_objects();
+  test_add_cert(objects, der, "Alice");
+  test_insert(catalogue, 1, "Card", "A1B2", objects);
+  assert_problem(catalogue, "removed");
+}
+
+static void
 test_recipients_by_key_id(void)
 {
   g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
@@ -533,6 +568,7 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/catalogue-choose/one-person-newest", test_one_person);
   g_test_add_func("/daemon/catalogue-choose/no-id-reasons", test_no_id);
   g_test_add_func("/daemon/catalogue-choose/no-name-default", test_default);
+  g_test_add_func("/daemon/catalogue-choose/problems-are-told-apart", test_problems_are_told_apart);
   g_test_add_func("/daemon/catalogue-choose/expired-recipient-found", test_recipients_expired);
   g_test_add_func("/daemon/catalogue-choose/recipient-key-id-found", test_recipients_by_key_id);
   g_test_add_func("/daemon/catalogue-choose/chain-by-signature", test_chain);

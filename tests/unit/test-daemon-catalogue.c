@@ -502,6 +502,58 @@ test_json(void)
   g_assert_true(json_is_string(json_object_get(cert, "certificate")));
 }
 
+/* ---- what was just stored ---- */
+
+static gboolean
+add_stored(DaemonCatalogue *catalogue, guint32 slot, GBytes *der)
+{
+  const WireObject object = {
+    .kind = WIRE_OBJECT_CERTIFICATE, .key = (char *)"", .label = (char *)"Alice", .bytes = der
+  };
+  return daemon_catalogue_add_stored(catalogue, 1, slot, 1, &object);
+}
+
+static void
+test_stored_is_added(void)
+{
+  g_autoptr(DaemonCatalogue) catalogue = daemon_catalogue_new();
+  GPtrArray *objects = test_objects();
+  test_add_key(objects, test_rsa(0), "Alice", TEST_BOTH);
+  test_insert(catalogue, 1, "Card", "A1B2", objects);
+  g_autoptr(X509) x509 = test_x509(test_rsa(0), &(TestCert){ .addresses = "alice@example.org" });
+  g_autoptr(GBytes) der = test_der(x509);
+  g_autofree char *fingerprint = test_fingerprint(der);
+
+  g_assert_false(add_stored(catalogue, 7, der)); /* no such token */
+  DaemonTaking *taking = daemon_catalogue_take_start(catalogue);
+  g_assert_false(add_stored(catalogue, 0, der)); /* that list may be without it */
+  daemon_catalogue_take_free(taking);
+  g_assert_null(daemon_catalogue_cert(catalogue, fingerprint));
+
+  g_assert_true(add_stored(catalogue, 0, der));
+  g_assert_true(add_stored(catalogue, 0, der));
+  const DaemonCert *cert = daemon_catalogue_cert(catalogue, fingerprint);
+  g_autoptr(GPtrArray) views = daemon_catalogue_cert_views(catalogue, cert);
+  g_assert_cmpuint(views->len, ==, 1);
+  g_autofree char *name = test_key_name(test_rsa(0));
+  const DaemonKey *key = daemon_catalogue_key(catalogue, name);
+  g_assert_cmpuint(key->certs->len, ==, 1);
+  g_assert_cmpstr(key->id->id, ==, "alice@example.org");
+
+  /* The list that comes later says nothing new. */
+  g_autoptr(GPtrArray) events = daemon_catalogue_take_events(catalogue);
+  GPtrArray *listed = test_objects();
+  test_add_key(listed, test_rsa(0), "Alice", TEST_BOTH);
+  test_add_cert(listed, der, "Alice");
+  WireObject *stored = g_ptr_array_index(listed, 1);
+  g_bytes_unref(stored->id); /* a host gives it that of its key */
+  stored->id = g_bytes_ref(((WireObject *)g_ptr_array_index(listed, 0))->id);
+  daemon_catalogue_set_objects(catalogue, 1, 0, 1, listed, TRUE);
+  g_ptr_array_unref(listed);
+  g_autoptr(GPtrArray) none = daemon_catalogue_take_events(catalogue);
+  g_assert_cmpuint(none->len, ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -524,5 +576,6 @@ main(int argc, char **argv)
   g_test_add_func("/daemon/catalogue/locked-abilities-remembered", test_remembered_abilities);
   g_test_add_func("/daemon/catalogue/token-per-pin-own-view", test_token_per_pin);
   g_test_add_func("/daemon/catalogue/json-as-documented", test_json);
+  g_test_add_func("/daemon/catalogue/stored-certificate-needs-no-list", test_stored_is_added);
   return g_test_run();
 }

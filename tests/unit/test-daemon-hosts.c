@@ -18,22 +18,6 @@ sign_parameters(void)
                    "data", DIGEST);
 }
 
-static World *
-started(void)
-{
-  World *world = world_new(PROFILE);
-  world_start(world);
-  return world;
-}
-
-static void
-unlock(Client *client)
-{
-  g_autofree char *error = client_error(client, "org.signet.Token.Unlock",
-                                        json_pack("{s:s,s:s}", "token", "fake", "pin", "1234"));
-  g_assert_null(error);
-}
-
 static void
 assert_signs(Client *client, const char *expected)
 {
@@ -44,10 +28,10 @@ assert_signs(Client *client, const char *expected)
 static void
 test_sign(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   assert_signs(client, "PinRequired");
-  unlock(client);
+  client_unlock(client);
   assert_signs(client, NULL);
   g_assert_cmpuint(world_asked(world, "login"), ==, 1);
 }
@@ -55,9 +39,9 @@ test_sign(void)
 static void
 test_crash(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "operate", "crash");
   client_send(client, SIGN, sign_parameters(), FALSE);
   while (world_asked(world, "operate") == 0)
@@ -73,9 +57,9 @@ test_crash(void)
 static void
 test_crash_twice(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "operate", "crash");
   assert_signs(client, "TokenGone");
   g_assert_cmpuint(world_asked(world, "operate"), ==, 2);
@@ -86,9 +70,9 @@ test_crash_twice(void)
 static void
 test_hang(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "operate", "hang");
   gint64 start = g_get_monotonic_time();
   assert_signs(client, "Timeout");
@@ -102,9 +86,9 @@ test_hang(void)
 static void
 test_garbage(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "operate", "garbage");
   assert_signs(client, "TokenGone");
   world_behave(world, "operate", "");
@@ -129,10 +113,10 @@ test_breaker(void)
 static void
 test_others(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autoptr(Client) other = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "operate", "hang");
   client_send(client, SIGN, sign_parameters(), FALSE);
   gint64 start = g_get_monotonic_time();
@@ -148,10 +132,10 @@ test_others(void)
 static void
 test_client_leaves(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   Client *leaving = client_new(world);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "operate", "slow 300");
   client_send(leaving, SIGN, sign_parameters(), FALSE);
   while (world_asked(world, "operate") == 0)
@@ -164,10 +148,10 @@ test_client_leaves(void)
 static void
 test_channel(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   char byte = 0;
-  unlock(client);
+  client_unlock(client);
   g_autofree char *opened =
       client_error(client, "org.signet.Key.OpenChannel",
                    json_pack("{s:s,s:[s]}", "key", world_key, "operations", "sign"));
@@ -183,7 +167,7 @@ test_channel(void)
 static void
 test_watch(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autoptr(Client) watcher = client_new(world);
   static const char *const expected[] = { "in", "unlocked", "locked" };
@@ -193,7 +177,7 @@ test_watch(void)
     const json_t *event = json_object_get(json_object_get(reply, "parameters"), "event");
     g_assert_cmpstr(json_string_value(json_object_get(event, "event")), ==, expected[i]);
     if (i == 0)
-      unlock(client);
+      client_unlock(client);
     if (i == 1) {
       g_autofree char *locked = client_error(client, "org.signet.Token.Lock", NULL);
       g_assert_null(locked);
@@ -206,9 +190,9 @@ test_watch(void)
 static void
 test_silent_token(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   guint before = world_asked(world, "hello");
   world_behave(world, "tokens", "fail");
   world_behave(world, "changed", "yes");
@@ -223,13 +207,13 @@ test_silent_token(void)
 static void
 test_deaf_watcher(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autoptr(Client) deaf = client_new(world);
   gboolean ended = FALSE;
   client_send(deaf, "org.signet.Event.Watch", NULL, TRUE);
   for (int i = 0; i < 20000 && !ended; i++) {
-    unlock(client);
+    client_unlock(client);
     g_autofree char *locked = client_error(client, "org.signet.Token.Lock", NULL);
     g_assert_null(locked);
     if (i % 1000 == 999) {

@@ -51,14 +51,6 @@ started(void)
   return world;
 }
 
-static void
-unlock(Client *client)
-{
-  g_autofree char *error = client_error(client, "org.signet.Token.Unlock",
-                                        json_pack("{s:s,s:s}", "token", "fake", "pin", "1234"));
-  g_assert_null(error);
-}
-
 static const json_t *
 first_key(const json_t *reply)
 {
@@ -107,7 +99,7 @@ test_full_token(void)
   g_autoptr(Client) client = client_new(world);
   g_autofree char *key = list_ids(client, FALSE);
   assert_small(world, "listed while locked");
-  unlock(client);
+  client_unlock(client);
   assert_small(world, "unlocked");
   for (int i = 0; i < LISTINGS; i++) {
     g_free(list_ids(client, TRUE));
@@ -129,7 +121,7 @@ test_remembered(void)
 {
   g_autoptr(World) world = started();
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   g_clear_pointer(&client, client_free);
   world_kill(world, SIGTERM);
   world_behave(world, "tokens", "none");

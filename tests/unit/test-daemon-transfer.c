@@ -6,27 +6,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PROFILE "[token]\noperations=4\n[deadline]\noperation=1000\nstart=3000\n"
 #define OPEN "org.signet.Transfer.Open"
-#define TRANSFERS_MAX 8
-
-static World *
-started(void)
-{
-  World *world = world_new(PROFILE);
-  world_start(world);
-  return world;
-}
-
-static void
-unlock(Client *client)
-{
-  g_autofree char *error = client_error(client, "org.signet.Token.Unlock",
-                                        json_pack("{s:s,s:s}", "token", "fake", "pin", "1234"));
-  g_assert_null(error);
-}
+#define TRANSFERS_PER_PROCESS 4
 
 static char *
 open_error(Client *client, const char *token)
@@ -76,7 +61,7 @@ assert_talks(Client *client)
 static void
 test_without_token(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autoptr(TestJson) reply = client_call(client, OPEN, NULL);
   g_assert_null(json_object_get(reply, "error"));
@@ -89,11 +74,11 @@ test_without_token(void)
 static void
 test_bound(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autofree char *locked = open_error(client, "fake");
   g_assert_cmpstr(locked, ==, "PinRequired");
-  unlock(client);
+  client_unlock(client);
   guint listed = world_asked(world, "objects");
   g_autoptr(TestJson) reply = client_call(client, OPEN, json_pack("{s:s}", "token", "fake"));
   const json_t *token = json_object_get(json_object_get(reply, "parameters"), "token");
@@ -109,9 +94,9 @@ test_bound(void)
 static void
 test_wrong_pin(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "transfer", "wrong");
   g_autofree char *wrong = open_error(client, "fake");
   g_autofree char *again = open_error(client, "fake");
@@ -125,16 +110,16 @@ test_wrong_pin(void)
 static void
 test_wrong_pin_of_many(void)
 {
-  g_autoptr(World) world = started();
-  Client *clients[TRANSFERS_MAX];
+  g_autoptr(World) world = world_started(PROFILE);
+  Client *clients[TRANSFERS_PER_PROCESS];
   guint incorrect = 0, required = 0;
-  for (int i = 0; i < TRANSFERS_MAX; i++)
+  for (int i = 0; i < TRANSFERS_PER_PROCESS; i++)
     clients[i] = client_new(world);
-  unlock(clients[0]);
+  client_unlock(clients[0]);
   world_behave(world, "transfer", "wrong");
-  for (int i = 0; i < TRANSFERS_MAX; i++)
+  for (int i = 0; i < TRANSFERS_PER_PROCESS; i++)
     client_send(clients[i], OPEN, json_pack("{s:s}", "token", "fake"), FALSE);
-  for (int i = 0; i < TRANSFERS_MAX; i++) {
+  for (int i = 0; i < TRANSFERS_PER_PROCESS; i++) {
     g_autoptr(TestJson) reply = client_receive(clients[i]);
     const char *error = json_string_value(json_object_get(reply, "error"));
     incorrect += g_strcmp0(error, "org.signet.Error.PinIncorrect") == 0;
@@ -142,7 +127,7 @@ test_wrong_pin_of_many(void)
     client_free(clients[i]);
   }
   g_assert_cmpuint(incorrect, ==, 1);
-  g_assert_cmpuint(required, ==, TRANSFERS_MAX - 1);
+  g_assert_cmpuint(required, ==, TRANSFERS_PER_PROCESS - 1);
   g_assert_cmpuint(world_asked(world, "bind"), ==, 1);
 }
 
@@ -150,9 +135,9 @@ static void
 test_misbehaves(gconstpointer data)
 {
   const char *const *both = data;
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "transfer", both[0]);
   g_autofree char *error = open_error(client, "fake");
   g_assert_cmpstr(error, ==, both[1]);
@@ -161,7 +146,7 @@ test_misbehaves(gconstpointer data)
   g_autofree char *again = open_error(client, "fake");
   g_assert_cmpstr(again, ==, "PinRequired");
   world_behave(world, "transfer", "");
-  unlock(client);
+  client_unlock(client);
   g_autofree char *fine = open_error(client, "fake");
   g_assert_cmpstr(fine, ==, NULL);
 }
@@ -169,9 +154,9 @@ test_misbehaves(gconstpointer data)
 static void
 test_lock(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   g_autofree char *opened = open_error(client, "fake");
   g_assert_null(opened);
   g_autofree char *locked = client_error(client, "org.signet.Token.Lock", NULL);
@@ -182,10 +167,10 @@ test_lock(void)
 static void
 test_lock_meanwhile(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autoptr(Client) other = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "transfer", "hang");
   client_send(client, OPEN, json_pack("{s:s}", "token", "fake"), FALSE);
   while (world_asked(world, "bind") == 0)
@@ -199,21 +184,39 @@ test_lock_meanwhile(void)
 }
 
 static void
-test_limit(void)
+hold_all_that_one_may(World *world, int *held)
 {
-  g_autoptr(World) world = started();
   g_autoptr(Client) client = client_new(world);
-  int fds[TRANSFERS_MAX];
-  for (int i = 0; i < TRANSFERS_MAX; i++) {
+  for (int i = 0; i < TRANSFERS_PER_PROCESS; i++) {
     g_autofree char *error = open_error(client, NULL);
     g_assert_null(error);
-    fds[i] = client->passed;
+    held[i] = client->passed;
     client->passed = -1;
   }
   g_autofree char *many = open_error(client, NULL);
   g_assert_cmpstr(many, ==, "TooLarge");
-  for (int i = 0; i < TRANSFERS_MAX; i++)
-    close(fds[i]);
+}
+
+/* Another program: says when it holds all that it may, and ends when told to. */
+static pid_t
+hold_elsewhere(World *world, const int *ready, const int *go)
+{
+  pid_t pid = fork();
+  g_assert_cmpint(pid, >=, 0);
+  if (pid > 0)
+    return pid;
+  int held[TRANSFERS_PER_PROCESS];
+  char byte = 'x';
+  close(go[1]);
+  hold_all_that_one_may(world, held);
+  g_assert_cmpint(write(ready[1], &byte, 1), ==, 1);
+  g_assert_cmpint(read(go[0], &byte, 1), ==, 0);
+  _exit(0);
+}
+
+static void
+assert_room_again(Client *client)
+{
   g_autofree char *error = NULL;
   for (int i = 0; i < 1000; i++) {
     g_free(error);
@@ -222,13 +225,38 @@ test_limit(void)
       break;
     g_usleep(10000);
   }
-  g_assert_null(error); /* there is room again */
+  g_assert_null(error);
+}
+
+static void
+test_limit(void)
+{
+  g_autoptr(World) world = world_started(PROFILE);
+  int held[TRANSFERS_PER_PROCESS];
+  int ready[2], go[2], status;
+  char byte;
+  g_assert_cmpint(pipe(ready), ==, 0);
+  g_assert_cmpint(pipe(go), ==, 0);
+  pid_t other = hold_elsewhere(world, ready, go);
+  close(ready[1]);
+  close(go[0]);
+  g_assert_cmpint(read(ready[0], &byte, 1), ==, 1); /* 0: it died */
+  close(ready[0]);
+  hold_all_that_one_may(world, held);
+  close(go[1]);
+  g_assert_cmpint(waitpid(other, &status, 0), ==, other);
+  g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  g_autoptr(Client) client = client_new(world);
+  close(held[0]);
+  assert_room_again(client);
+  for (int i = 1; i < TRANSFERS_PER_PROCESS; i++)
+    close(held[i]);
 }
 
 static void
 test_stop(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autofree char *error = open_error(client, NULL);
   g_assert_null(error);
@@ -240,9 +268,9 @@ test_stop(void)
 static void
 test_client_leaves(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   Client *client = client_new(world);
-  unlock(client);
+  client_unlock(client);
   world_behave(world, "transfer", "slow 300");
   client_send(client, OPEN, json_pack("{s:s}", "token", "fake"), FALSE);
   while (world_asked(world, "bind") == 0)
@@ -254,7 +282,7 @@ test_client_leaves(void)
 static void
 test_finish(void)
 {
-  g_autoptr(World) world = started();
+  g_autoptr(World) world = world_started(PROFILE);
   g_autoptr(Client) client = client_new(world);
   g_autofree char *unknown =
       client_error(client, "org.signet.Transfer.Finish", json_pack("{s:s}", "token", "nobody"));
@@ -282,7 +310,7 @@ main(int argc, char **argv)
   g_test_add_data_func("/daemon/transfer/garbage-is-bad-input", garbage, test_misbehaves);
   g_test_add_func("/daemon/transfer/lock-ends-it", test_lock);
   g_test_add_func("/daemon/transfer/lock-meanwhile-is-pin-required", test_lock_meanwhile);
-  g_test_add_func("/daemon/transfer/ninth-is-too-many", test_limit);
+  g_test_add_func("/daemon/transfer/one-program-leaves-room", test_limit);
   g_test_add_func("/daemon/transfer/stop-ends-it", test_stop);
   g_test_add_func("/daemon/transfer/client-leaves-it-ends", test_client_leaves);
   g_test_add_func("/daemon/transfer/finish-reads-the-token", test_finish);

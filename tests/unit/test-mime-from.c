@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "mime/mime.h"
+#include "test-mime-made.h"
 
 #include <string.h>
 
@@ -10,13 +10,12 @@ static void
 assert_from(const char *headers, const char *expected)
 {
   g_autofree char *mail = g_strconcat(headers, "\n\nbody\n", NULL);
-  g_autoptr(GBytes) bytes = g_bytes_new_static(mail, strlen(mail));
+  g_autoptr(BaseInput) input = made_input(mail, strlen(mail));
   g_autoptr(GError) error = NULL;
-  g_autofree char *from = NULL;
-  g_assert_true(mime_from(bytes, &from, &error));
+  g_autoptr(MimeEntity) entity = made_entity(input, MIME_FOR_SIGNING, MIME_PROTECT_NOTHING, &error);
   g_assert_no_error(error);
   g_test_message("%s", headers);
-  g_assert_cmpstr(from, ==, expected);
+  g_assert_cmpstr(mime_entity_from(entity), ==, expected);
 }
 
 static void
@@ -60,12 +59,10 @@ test_none(void)
 static void
 assert_bad(const char *mail, gsize length)
 {
-  g_autoptr(GBytes) bytes = g_bytes_new_static(mail, length);
+  g_autoptr(BaseInput) input = made_input(mail, length);
   g_autoptr(GError) error = NULL;
-  char *from = NULL;
-  g_assert_false(mime_from(bytes, &from, &error));
+  g_assert_null(mime_entity_new(input, MIME_FOR_SIGNING, MIME_PROTECT_NOTHING, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_BAD_INPUT);
-  g_assert_null(from);
 }
 
 static void

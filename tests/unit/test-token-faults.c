@@ -13,56 +13,15 @@ static const WireOperation sign_rsa = { .verb = WIRE_SIGN,
                                         .data = digest,
                                         .data_length = sizeof digest };
 
-static char *control; /* path */
-
-static void
-set_fault(const char *name)
-{
-  g_assert_true(g_file_set_contents(control, name, -1, NULL));
-}
-
-static gsize
-calls(const char *function)
-{
-  g_autofree char *path = g_strconcat(control, ".", function, NULL);
-  g_autofree char *text = NULL;
-  gsize length = 0;
-  return g_file_get_contents(path, &text, &length, NULL) ? length : 0;
-}
-
-static void
-forget_calls(const char *function)
-{
-  g_autofree char *path = g_strconcat(control, ".", function, NULL);
-  unlink(path);
-}
-
 /* A host over the faulty module, with one RSA key. */
 static Host *
 faulty_host(WireObject **ret_object)
 {
-  g_autofree char *module =
-      g_build_filename(g_getenv("SIGNET_TEST_BUILD"), "tests", "token-faulty-module.so", NULL);
-  g_autofree char *folder = g_dir_make_tmp("signet-faulty-XXXXXX", NULL);
-  g_autofree char *profile = NULL;
-  g_autofree char *own =
-      g_build_filename(g_getenv("SIGNET_TEST_SOURCE"), "tokens", "softhsm.profile", NULL);
   g_autoptr(GError) error = NULL;
-
-  g_free(control);
-  control = g_build_filename(folder, "control", NULL);
-  g_setenv("FAULTY_CONTROL", control, TRUE);
-  set_fault("");
-  g_assert_true(g_file_get_contents(own, &profile, NULL, NULL));
-  Host *host = host_new_with(module, profile);
-  host_hello(host);
-  g_autoptr(GBytes) answer =
-      host_init(host, TOKEN_NO_SLOT, "faulty", TEST_SO_PIN, TEST_PIN, &error);
-  g_assert_no_error(error);
-  g_assert_true(host_login(host, FALSE, TEST_PIN, NULL));
+  Host *host = host_new_faulty();
   *ret_object = host_generate(host, "rsa:2048", "key", WIRE_KEY_SIGN | WIRE_KEY_DECRYPT, &error);
   g_assert_no_error(error);
-  forget_calls("C_Login");
+  host_forget_calls("C_Login");
   return host;
 }
 
@@ -76,12 +35,12 @@ test_lost_things_are_found_again(void)
   g_autoptr(Host) host = faulty_host(&object);
   for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
     g_autoptr(GError) error = NULL;
-    set_fault(faults[i]);
+    host_fault(faults[i]);
     g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
     g_assert_no_error(error);
     g_assert_cmpuint(g_bytes_get_size(signature), ==, 256);
   }
-  g_assert_cmpuint(calls("C_Login"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 0);
 }
 
 static void
@@ -92,7 +51,7 @@ test_find_that_stumbles_is_repeated(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_autoptr(GError) error = NULL;
-  set_fault("general-error");
+  host_fault("general-error");
   g_autoptr(GPtrArray) objects = host_objects(host, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(objects->len, ==, 1);
@@ -107,7 +66,7 @@ test_token_that_answers_with_errors_is_kept(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_autoptr(GError) error = NULL;
-  set_fault("silent");
+  host_fault("silent");
   host_listen(host, 1500); /* some polls */
   g_assert_true(host_heard(host, WIRE_HOST_CHANGED));
   g_assert_false(host_heard(host, WIRE_HOST_LOGGED_OUT));
@@ -118,10 +77,10 @@ test_token_that_answers_with_errors_is_kept(void)
   g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
   g_assert_no_error(error);
   g_assert_nonnull(signature);
-  set_fault("");
+  host_fault("");
   g_autoptr(WireToken) token = host_token(host); /* of the same generation */
   g_assert_cmphex(token->flags & WIRE_TOKEN_LOGGED_IN, ==, WIRE_TOKEN_LOGGED_IN);
-  g_assert_cmpuint(calls("C_Login"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 0);
 }
 
 static void
@@ -131,7 +90,7 @@ test_token_without_its_name_once_is_kept(void)
     return;
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
-  set_fault("nameless");
+  host_fault("nameless");
   g_autoptr(WireToken) token = host_token(host);
   g_assert_cmphex(token->flags & WIRE_TOKEN_LOGGED_IN, ==, WIRE_TOKEN_LOGGED_IN);
   g_assert_cmpstr(token->label, ==, "faulty");
@@ -148,7 +107,7 @@ test_list_without_a_known_key_is_confirmed(void)
   g_autoptr(GPtrArray) before = host_objects(host, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(before->len, ==, 1);
-  set_fault("find-nothing");
+  host_fault("find-nothing");
   g_autoptr(GPtrArray) objects = host_objects(host, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(objects->len, ==, 1);
@@ -162,11 +121,11 @@ test_lost_login_is_told_and_wants_pin(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_autoptr(GError) error = NULL;
-  set_fault("not-logged-in");
+  host_fault("not-logged-in");
   g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_PIN_REQUIRED);
   g_assert_true(host_heard(host, WIRE_HOST_LOGGED_OUT));
-  g_assert_cmpuint(calls("C_Login"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 0);
   g_assert_true(host_login(host, FALSE, TEST_PIN, NULL));
   g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", NULL);
   g_assert_nonnull(signature);
@@ -193,19 +152,19 @@ test_login_is_tried_exactly_once(void)
   g_assert_true(host_logout(host, NULL));
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_autoptr(GError) error = NULL;
-    forget_calls("C_Login");
-    set_fault(cases[i].fault);
+    host_forget_calls("C_Login");
+    host_fault(cases[i].fault);
     g_assert_false(host_login(host, FALSE, cases[i].pin, &error));
     g_assert_error(error, SIGNET_ERROR, (gint)cases[i].code);
-    g_assert_cmpuint(calls("C_Login"), ==, 1);
+    g_assert_cmpuint(host_calls("C_Login"), ==, 1);
     g_autoptr(WireToken) token = host_token(host);
     g_assert_false(token->flags & WIRE_TOKEN_LOGGED_IN);
   }
-  forget_calls("C_Login");
-  set_fault("");
+  host_forget_calls("C_Login");
+  host_fault("");
   g_autoptr(GError) error = NULL;
   g_assert_false(host_login(host, FALSE, "12", &error)); /* too short: not even one */
-  g_assert_cmpuint(calls("C_Login"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 0);
 }
 
 static GBytes *
@@ -232,18 +191,18 @@ test_failed_decryption_is_one_call_and_one_answer(void)
   g_assert_nonnull(first);
   for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
     g_autoptr(GError) error = NULL;
-    forget_calls("C_Decrypt");
-    set_fault(faults[i]);
+    host_forget_calls("C_Decrypt");
+    host_fault(faults[i]);
     g_autoptr(GBytes) answer = decrypt(host, object, &error);
     g_assert_no_error(error);
     g_assert_true(g_bytes_equal(answer, first));
-    g_assert_cmpuint(calls("C_Decrypt"), ==, 1);
+    g_assert_cmpuint(host_calls("C_Decrypt"), ==, 1);
   }
-  forget_calls("C_Decrypt");
-  set_fault("session-lost"); /* this one is repeated: nothing was decided */
+  host_forget_calls("C_Decrypt");
+  host_fault("session-lost"); /* this one is repeated: nothing was decided */
   g_autoptr(GBytes) answer = decrypt(host, object, NULL);
   g_assert_true(g_bytes_equal(answer, first));
-  g_assert_cmpuint(calls("C_Decrypt"), ==, 2);
+  g_assert_cmpuint(host_calls("C_Decrypt"), ==, 2);
 }
 
 /* A token that was taken away behind the module's back shows no keys. That is not "no key". */
@@ -257,24 +216,24 @@ test_vanished_token_is_gone_and_not_empty(void)
   static const char *const faults[] = { "vanished", "vanishing" };
   for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
     g_autoptr(GError) error = NULL;
-    set_fault(faults[i]);
+    host_fault(faults[i]);
     g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
     g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
     g_clear_error(&error);
     g_assert_null(host_objects(host, &error));
     g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
     g_clear_error(&error);
-    set_fault("");
+    host_fault("");
     g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
     g_assert_no_error(error);
     g_assert_nonnull(signature);
   }
   g_autoptr(GError) error = NULL;
-  set_fault("vanished");
+  host_fault("vanished");
   g_assert_null(decrypt(host, object, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
-  g_assert_cmpuint(calls("C_Decrypt"), ==, 0);
-  g_assert_cmpuint(calls("C_Login"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Decrypt"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 0);
 }
 
 static void
@@ -285,7 +244,7 @@ test_key_gone_from_its_token_is_not_found(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_autoptr(GError) error = NULL;
-  set_fault("emptied");
+  host_fault("emptied");
   g_autoptr(GPtrArray) objects = host_objects(host, NULL);
   g_assert_cmpuint(objects->len, ==, 0);
   for (int i = 0; i < 2; i++) {
@@ -293,7 +252,7 @@ test_key_gone_from_its_token_is_not_found(void)
     g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
     g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NOT_FOUND);
   }
-  set_fault(""); /* who asks again is given a new list, with no login in between */
+  host_fault(""); /* who asks again is given a new list, with no login in between */
   g_clear_error(&error);
   g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", &error);
   g_assert_no_error(error);
@@ -315,11 +274,11 @@ test_channel_ends_unanswered_when_its_key_is_missed(void)
     int fd = host_open_channel(host, object->key, 1u << WIRE_SIGN, 1, &error);
     g_assert_no_error(error);
     wire_channel_start(&channel, fd);
-    set_fault(faults[i]);
+    host_fault(faults[i]);
     g_assert_null(channel_operate(&channel, &sign_rsa, &error));
     g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE); /* end of file */
     g_assert_cmpuint(channel.header.serial, ==, 0);               /* and nothing before it */
-    set_fault("");
+    host_fault("");
   }
 }
 
@@ -339,23 +298,23 @@ test_key_that_wants_its_pin_each_time(void)
   g_assert_null(host_operate(host, key->key, &sign_rsa, "", &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_PIN_REQUIRED);
   g_clear_error(&error);
-  g_assert_cmpuint(calls("C_Login"), ==, 0);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 0);
   g_assert_null(host_operate(host, key->key, &sign_rsa, "999999", &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_PIN_INCORRECT);
   g_clear_error(&error);
-  g_assert_cmpuint(calls("C_Login"), ==, 1);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 1);
   for (int i = 0; i < 3; i++) {
     g_autoptr(GBytes) signature = host_operate(host, key->key, &sign_rsa, TEST_PIN, &error);
     g_assert_no_error(error);
     g_assert_nonnull(signature);
   }
-  set_fault("general-error"); /* a PIN was given: not repeated */
-  forget_calls("C_Login");
+  host_fault("general-error"); /* a PIN was given: not repeated */
+  host_forget_calls("C_Login");
   g_assert_null(host_operate(host, key->key, &sign_rsa, TEST_PIN, NULL));
-  g_assert_cmpuint(calls("C_Login"), ==, 1);
+  g_assert_cmpuint(host_calls("C_Login"), ==, 1);
   g_assert_cmpint(host_open_channel(host, key->key, 1u << WIRE_SIGN, 1, &error), ==, -1);
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NO_CHANNEL);
-  set_fault("");
+  host_fault("");
   g_autoptr(GBytes) signature = host_operate(host, object->key, &sign_rsa, "", NULL);
   g_assert_nonnull(signature); /* the other key is as before */
 }
@@ -370,7 +329,7 @@ test_signature_of_absurd_length_is_an_error(void)
   g_autoptr(Host) host = faulty_host(&object);
   for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
     g_autoptr(GError) error = NULL;
-    set_fault(faults[i]);
+    host_fault(faults[i]);
     g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
     g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_FAILED);
   }
@@ -386,9 +345,9 @@ test_lying_lists_do_no_harm(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
-    set_fault(faults[i]);
+    host_fault(faults[i]);
     g_autoptr(GPtrArray) objects = host_objects(host, NULL);
-    set_fault("");
+    host_fault("");
     g_autoptr(GPtrArray) after = host_objects(host, NULL);
     g_assert_cmpuint(after->len, ==, 1);
     g_assert_cmpstr(((WireObject *)after->pdata[0])->key, ==, object->key);
@@ -409,13 +368,13 @@ test_removed_token_is_gone_and_comes_back_another(void)
   g_auto(WireChannel) channel = { .fd = -1 };
   wire_channel_start(&channel, fd);
   g_array_set_size(host->notices, 0);
-  set_fault("removed");
+  host_fault("removed");
   host_listen(host, 1200);
   g_assert_true(host_heard(host, WIRE_HOST_CHANGED));
   g_assert_true(host_heard(host, WIRE_HOST_CHANNEL_CLOSED));
   g_assert_null(host_operate(host, object->key, &sign_rsa, "", &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_TOKEN_GONE);
-  set_fault("");
+  host_fault("");
   g_autoptr(GPtrArray) tokens = host_tokens(host);
   gboolean found = FALSE;
   for (guint i = 0; i < tokens->len; i++) {
@@ -435,9 +394,9 @@ test_too_many_slots_is_an_error_only(void)
     return;
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
-  set_fault("many-slots");
+  host_fault("many-slots");
   g_assert_null(host_ask(host, WIRE_HOST_TOKENS, NULL, -1, NULL));
-  set_fault("");
+  host_fault("");
   g_autoptr(GPtrArray) tokens = host_tokens(host);
   g_assert_cmpuint(tokens->len, >=, 1);
 }
@@ -450,7 +409,7 @@ test_few_sessions_only_slow_things(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_auto(WirePacker) body = { 0 };
-  set_fault("few-sessions");
+  host_fault("few-sessions");
   host_pack_token(host, &body);
   wire_pack_text(&body, object->key);
   wire_pack_text(&body, "");
@@ -477,7 +436,7 @@ test_hanging_module_ends_host_at_deadline(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_auto(WirePacker) body = { 0 };
-  set_fault("hang");
+  host_fault("hang");
   host_pack_token(host, &body);
   wire_pack_text(&body, object->key);
   wire_pack_text(&body, "");
@@ -497,7 +456,7 @@ test_hanging_module_ends_with_the_broker(void)
   g_autoptr(WireObject) object = NULL;
   g_autoptr(Host) host = faulty_host(&object);
   g_auto(WirePacker) body = { 0 };
-  set_fault("hang");
+  host_fault("hang");
   host_pack_token(host, &body);
   wire_pack_text(&body, object->key);
   wire_pack_text(&body, "");

@@ -201,6 +201,8 @@ faulty_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     return CKR_TOKEN_NOT_PRESENT;
   if (fault("silent") || fault("vanished") || fault("vanishing"))
     return CKR_GENERAL_ERROR;
+  if (fault("read-only") && memcmp(info->label, "card ", 5) == 0)
+    info->flags |= CKF_WRITE_PROTECTED;
   if (fault_once("nameless"))
     memset(info->label, ' ', sizeof info->label);
   if (g_atomic_int_get(&swapped))

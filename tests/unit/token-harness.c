@@ -136,6 +136,9 @@ host_free(Host *host)
 {
   host_stop(host);
   remove_tree(host->folder);
+  if (host->faults)
+    remove_tree(host->faults);
+  g_free(host->faults);
   g_free(host->folder);
   g_free(host->profile);
   g_free(host->module);
@@ -473,6 +476,13 @@ host_calls(const char *function)
   return g_file_get_contents(path, &text, &length, NULL) ? length : 0;
 }
 
+void
+host_forget_calls(const char *function)
+{
+  g_autofree char *path = g_strconcat(control, ".", function, NULL);
+  unlink(path);
+}
+
 Host *
 host_new_faulty(void)
 {
@@ -490,6 +500,7 @@ host_new_faulty(void)
   host_fault("");
   g_assert_true(g_file_get_contents(own, &profile, NULL, NULL));
   Host *host = host_new_with(module, profile);
+  host->faults = g_steal_pointer(&folder);
   host_hello(host);
   g_autoptr(GBytes) answer =
       host_init(host, TOKEN_NO_SLOT, "faulty", TEST_SO_PIN, TEST_PIN, &error);

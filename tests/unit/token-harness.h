@@ -15,6 +15,7 @@ typedef struct {
   char *folder;  /* of SoftHSM, and its configuration */
   char *profile; /* file for --profile */
   char *module;
+  char *faults; /* (nullable) folder of the faulty module's control file */
   pid_t pid;
   WireChannel channel;
   guint32 serial;
@@ -33,6 +34,7 @@ Host *host_new_token(void); /* and a token initialised, unlocked */
 Host *host_new_faulty(void);
 void host_fault(const char *name); /* "": none */
 gsize host_calls(const char *function);
+void host_forget_calls(const char *function);
 void host_start(Host *host);
 void host_stop(Host *host);
 void host_hello(Host *host);
