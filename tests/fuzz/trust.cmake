@@ -1,5 +1,3 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 signet_fuzz_target(fuzz-trust-chain SOURCES fuzz-keys.c LIBS signet_trust signet_cms)
-signet_fuzz_target(fuzz-trust-answer SOURCES ../unit/trust-craft.c LIBS signet_trust)
-target_include_directories(fuzz-trust-answer PRIVATE ../unit)
 signet_fuzz_target(fuzz-trust-revocation LIBS signet_trust)
