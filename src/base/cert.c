@@ -35,6 +35,20 @@ is_domain(const char *text)
   return TRUE;
 }
 
+/* RFC 5321 4.1.2: only a quoted local part may have an @ or a comma of its own. It ends where its quotes do:
+ * what came behind would be a second address to whoever reads it in a header. */
+static gboolean
+is_local(const char *local)
+{
+  if (*local != '"')
+    return !strpbrk(local, "@,;:()\"");
+  const char *at = local + 1;
+  for (; *at && *at != '"'; at++)
+    if (*at == '\\' && at[1])
+      at++;
+  return at[0] == '"' && at[1] == '\0';
+}
+
 char *
 base_address_normal(const char *address)
 {
@@ -46,8 +60,7 @@ base_address_normal(const char *address)
         g_unichar_isspace(g_utf8_get_char(c)))
       return NULL;
   g_autofree char *local = g_strndup(address, (gsize)(at - address));
-  /* RFC 5321 4.1.2: only a quoted local part may have an @ or a comma of its own. */
-  if ((*local != '"' && strpbrk(local, "@,;:()\"")) || !is_domain(at + 1))
+  if (!is_local(local) || !is_domain(at + 1))
     return NULL;
   g_autofree char *domain = g_ascii_strdown(at + 1, -1);
   return g_strconcat(local, "@", domain, NULL);

@@ -298,12 +298,22 @@ open_tunnel(Reader *reader, const BaseUrl *to, GError **error)
   return reader->at == reader->have || no_http(error, "the proxy says more than it should");
 }
 
+/* RFC 6761 6.3: and all below it. */
+static gboolean
+is_localhost(const char *host)
+{
+  g_autofree char *name = g_ascii_strdown(host, -1);
+  if (g_str_has_suffix(name, "."))
+    name[strlen(name) - 1] = '\0';
+  return strcmp(name, "localhost") == 0 || g_str_has_suffix(name, ".localhost");
+}
+
 static gboolean
 literal_is_local(const BaseUrl *url)
 {
   struct addrinfo *all = NULL;
   const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
-  if (g_ascii_strcasecmp(url->host, "localhost") == 0)
+  if (is_localhost(url->host))
     return TRUE;
   if (getaddrinfo(url->host, NULL, &hints, &all) != 0)
     return FALSE;

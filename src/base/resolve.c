@@ -121,6 +121,8 @@ static const Network networks6[] = {
   { { 0xfe, 0x80 }, 10 }, /* link-local */
   { { 0xfe, 0xc0 }, 10 }, /* site-local, of old */
   { { 0xff }, 8 },        /* multicast */
+  /* NAT64 of the network's own (RFC 8215): where in it the address stands is the network's affair */
+  { { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48 },
 };
 
 static gboolean

@@ -109,6 +109,8 @@ write_output(Cli *cli, Result *result, GError **error)
 {
   if (result->opened) {
     /* It was spooled, and is known to be good. */
+    if (result->report->verdict == TRUST_GOOD)
+      mime_opened_vouch(result->opened);
     result->output = cli_output_direct(cli, FALSE, error);
     if (!result->output || !mime_opened_write_mail(result->opened, result->output, error))
       return FALSE;

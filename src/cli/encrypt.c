@@ -70,7 +70,9 @@ read_work(Cli *cli, Work *work, GError **error)
     return FALSE;
   work->input = cli_input_open(cli, error);
   work->cms = cli_flag(cli, "cms");
-  return work->input && (work->cms || read_entity(cli, work, error));
+  gboolean asks_sender = cli_flag(cli, "sign") || !cli_flag(cli, "no-self");
+  return work->input && (work->cms || read_entity(cli, work, error)) &&
+         (!asks_sender || cli_making_check_from(cli, work->entity, error));
 }
 
 static const char *

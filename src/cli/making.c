@@ -8,6 +8,14 @@
 
 #define LARGE (8 * 1024 * 1024) /* smaller ones are done before a spinner would show */
 
+gboolean
+cli_making_check_from(const Cli *cli, const MimeEntity *entity, GError **error)
+{
+  return !entity || cli_text(cli, "id") || !mime_entity_from_is_unclear(entity) ||
+         base_error_set(error, SIGNET_ERROR_AMBIGUOUS,
+                        "the mail's From does not name one person; say with --id who sends it");
+}
+
 static gboolean
 push_content(MimeEntity *entity, BaseInput *input, BaseSink *to, GError **error)
 {

@@ -6,6 +6,10 @@
 #include "cli/signer.h"
 #include "mime/write.h"
 
+/* Who sends it is said by --id, by one address in From, or by no From at all (the default ID): else
+ * AMBIGUOUS, never another ID in silence. `entity` NULL: a file. */
+gboolean cli_making_check_from(const Cli *cli, const MimeEntity *entity, GError **error);
+
 /* A detached signature of a mail's entity, or of a file (`entity` NULL). */
 GBytes *cli_making_signature(Cli *cli, const CliSigner *signer, MimeEntity *entity,
                              BaseInput *input, GError **error);

@@ -11,7 +11,7 @@
 
 /* The output of a message verb. Three ways to standard output, for what is not known to be good
  * until the end: through a spool; straight into a file that is cut back if the verb
- * fails; straight, where nothing can fail any more. */
+ * fails; straight, where nothing but the output itself can fail any more. A file is cut back then, too. */
 
 #define NAME "standard output"
 
@@ -89,7 +89,7 @@ standard_output(gboolean binary, GError **error)
   }
   Output *output = g_new0(Output, 1);
   output->sink.klass = &klass;
-  output->before = -1;
+  output->before = end_of_file();
   output->direct = base_sink_to_fd(STDOUT_FILENO, NAME);
   return output;
 }
@@ -126,10 +126,10 @@ cli_output_new(Cli *cli, gboolean binary, gboolean secret, GError **error)
   Output *output = standard_output(binary, error);
   if (!output)
     return NULL;
-  output->before = secret ? -1 : end_of_file();
-  if (output->before < 0)
+  gboolean spooled = secret || output->before < 0;
+  if (spooled)
     output->spool = base_spool_new(TRUE, error);
-  if (output->before < 0 && !output->spool) {
+  if (spooled && !output->spool) {
     output_free(&output->sink);
     return NULL;
   }

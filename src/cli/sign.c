@@ -56,7 +56,7 @@ sign(Cli *cli, BaseInput *input, GError **error)
       cms ? NULL
           : mime_entity_new(input, MIME_FOR_SIGNING,
                             protect ? MIME_PROTECT_SIGNED : MIME_PROTECT_NOTHING, error);
-  if (!cms && !entity)
+  if ((!cms && !entity) || !cli_making_check_from(cli, entity, error))
     return NULL;
   g_autoptr(CliSigner) signer =
       cli_signer_new(cli, entity ? mime_entity_from(entity) : NULL, error);

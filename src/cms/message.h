@@ -10,7 +10,7 @@
 #define CMS_ELEMENTS_MAX 1000000 /* tags, without those of the content */
 #define CMS_DEPTH_MAX 40
 #define CMS_SIGNERS_MAX 100
-#define CMS_CERTIFICATES_MAX 1000
+#define CMS_CERTIFICATES_MAX 500
 
 typedef struct {
   int nid;

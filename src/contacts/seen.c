@@ -19,6 +19,7 @@
 #define FILE_MAX (4 * 1024 * 1024)
 #define CIPHERS_MAX 16
 #define FINGERPRINT_LENGTH 64
+#define SAME_S (24 * 3600) /* the same said again within this is not worth a write */
 #define LOCK_TRIES 50
 #define LOCK_WAIT_US 20000
 
@@ -52,9 +53,9 @@ known_ciphers(const char *const *names)
   return (char **)g_ptr_array_steal(known, NULL);
 }
 
-/* NULL: damaged */
+/* NULL: damaged, or another's */
 static char **
-read_line(const char *line, const char *fingerprint)
+read_line(const char *line, const char *fingerprint, gint64 *ret_when)
 {
   guint64 when = 0;
   if (fingerprint && !g_str_has_prefix(line, fingerprint))
@@ -63,6 +64,8 @@ read_line(const char *line, const char *fingerprint)
   if (g_strv_length(words) != 3 || !is_fingerprint(words[0]) ||
       !g_ascii_string_to_unsigned(words[1], 10, 0, G_MAXINT64, &when, NULL))
     return NULL;
+  if (ret_when)
+    *ret_when = (gint64)when;
   g_auto(GStrv) names = g_strsplit(words[2], ",", CIPHERS_MAX + 1);
   return known_ciphers((const char *const *)names);
 }
@@ -102,7 +105,7 @@ others_of(char **lines, const char *fingerprint, guint most)
 {
   g_autoptr(GPtrArray) kept = g_ptr_array_new();
   for (char **line = lines; *line; line++) {
-    g_auto(GStrv) ciphers = read_line(*line, NULL);
+    g_auto(GStrv) ciphers = read_line(*line, NULL, NULL);
     if (ciphers && !g_str_has_prefix(*line, fingerprint))
       g_ptr_array_add(kept, *line);
   }
@@ -112,26 +115,30 @@ others_of(char **lines, const char *fingerprint, guint most)
   return text;
 }
 
-/* The last line says the same already: most mail is from whom one wrote with last. */
+/* An old mail, sent again by whoever has it, must not bring back what its signer could read then. */
 static gboolean
-is_known(char **lines, const char *fingerprint, const char *ciphers)
+is_settled(char **lines, const char *fingerprint, char **ciphers, gint64 when)
 {
   for (char **line = lines; *line; line++) {
-    g_auto(GStrv) words = g_strsplit(*line, " ", 4);
-    if (g_strv_length(words) == 3 && strcmp(words[0], fingerprint) == 0)
-      return strcmp(words[2], ciphers) == 0;
+    gint64 before = 0;
+    g_auto(GStrv) kept = read_line(*line, fingerprint, &before);
+    if (kept)
+      return when < before ||
+             (when - before < SAME_S &&
+              g_strv_equal((const char *const *)kept, (const char *const *)ciphers));
   }
   return FALSE;
 }
 
 static void
-note(const char *path, const char *fingerprint, const char *ciphers, gint64 when)
+note(const char *path, const char *fingerprint, char **ciphers, gint64 when)
 {
   g_auto(GStrv) lines = read_lines(path);
-  if (is_known(lines, fingerprint, ciphers))
+  if (is_settled(lines, fingerprint, ciphers, when))
     return;
+  g_autofree char *joined = g_strjoinv(",", ciphers);
   g_autoptr(GString) text = others_of(lines, fingerprint, LINES_MAX - 1);
-  g_string_append_printf(text, "%s %" G_GINT64_FORMAT " %s\n", fingerprint, MAX(when, 0), ciphers);
+  g_string_append_printf(text, "%s %" G_GINT64_FORMAT " %s\n", fingerprint, when, joined);
   (void)base_path_write(path, text->str, text->len, 0600, NULL);
 }
 
@@ -146,8 +153,8 @@ contacts_seen_note(const BaseCert *certificate, const char *const *ciphers, gint
   int lock = lock_file(path);
   if (lock < 0)
     return;
-  g_autofree char *joined = g_strjoinv(",", known);
-  note(path, certificate->fingerprint, joined, when);
+  /* A clock that is ahead must not shut out what its owner says later. */
+  note(path, certificate->fingerprint, known, CLAMP(when, 0, g_get_real_time() / G_USEC_PER_SEC));
   close(lock);
 }
 
@@ -159,7 +166,7 @@ contacts_seen_ciphers(const BaseCert *certificate)
   g_autofree char *path = file_path();
   g_auto(GStrv) lines = read_lines(path);
   for (char **line = lines; *line; line++) {
-    char **ciphers = read_line(*line, certificate->fingerprint);
+    char **ciphers = read_line(*line, certificate->fingerprint, NULL);
     if (ciphers)
       return ciphers;
   }

@@ -7,7 +7,8 @@
 
 #include "base/cert.h"
 
-/* `ciphers`: best first, names as cms_cipher_check() takes them. */
+/* `ciphers`: best first, names as cms_cipher_check() takes them. `when`: the signing time, 0: not said;
+ * what is older than what is kept of this certificate is left out. */
 void contacts_seen_note(const BaseCert *certificate, const char *const *ciphers, gint64 when);
 /* (nullable) NULL-terminated, best first: of the file, else of the certificate's own extension
  * (RFC 4262). NULL: nothing is known. */

@@ -89,10 +89,10 @@ person_of(const MimeHeader *header, const char *name)
   Person person = { NULL, 0 };
   int fields = 0;
   mime_header_address(header, name, &person.address, &person.count, &fields);
-  if (fields > 1) { /* a reader may show either */
+  if (fields > 1) /* a reader may show either */
     g_clear_pointer(&person.address, g_free);
-    person.count = MAX(person.count, fields);
-  }
+  /* A field without an address, "boss@example.com <>", shows one all the same. */
+  person.count = MAX(person.count, fields);
   return person;
 }
 
@@ -131,28 +131,31 @@ take_head(MimeOpened *opened, const MimeHeader *header)
   opened->claim.display_address = has_display_trick(opened, header, opened->from);
 }
 
-/* What the sender did not announce is said already (protect.c). */
-static gboolean
-is_announced(const MimeOpened *opened)
+static const MimeProtected *
+protected_from(const MimeOpened *opened)
 {
   for (guint i = 0; i < opened->protected->len; i++) {
     const MimeProtected *field = g_ptr_array_index(opened->protected, i);
-    if (g_ascii_strcasecmp(field->name, "From") == 0 && !field->expected)
-      return FALSE;
+    if (g_ascii_strcasecmp(field->name, "From") == 0)
+      return field;
   }
-  return TRUE;
+  return NULL;
 }
 
-/* What `decrypt` writes has the protected From in the place of the outer one. Who is shown the mail
- * as it is (`verify`) sees the outer one: where it is another, nobody can tell who is meant. */
+/* The signature is held against the protected From, which `decrypt` writes in the place of the outer one if it is
+ * good. Who is shown the mail as it is (`verify`) sees the outer one: where it is another, nobody can
+ * tell who is meant. */
 static void
-take_protected(MimeOpened *opened)
+take_protected(MimeOpened *opened, const MimeProtected *from)
 {
   g_auto(Person) outer = person_of(&opened->head.header, "From");
   take_head(opened, &opened->inside.header);
-  if (outer.count == 0 || g_strcmp0(outer.address, opened->from) == 0)
+  gboolean same = outer.address ? g_strcmp0(outer.address, opened->from) == 0
+                                : g_strcmp0(from->inside, from->outside) == 0;
+  opened->other_from = outer.count > 0 && !same;
+  if (!opened->other_from)
     return;
-  if (is_announced(opened))
+  if (from->expected) /* else it is said already (protect.c) */
     g_ptr_array_add(opened->notes, g_strdup_printf("outside it says that it is from %s",
                                                    outer.address ? outer.address : "several"));
   if (opened->depth == MIME_OPEN_ALL && opened->output.input)
@@ -162,17 +165,15 @@ take_protected(MimeOpened *opened)
 }
 
 /* A whole message may be inside, with headers of its own. */
-static gboolean
-take_inner(MimeOpened *opened, GError **error)
+static void
+take_inner(MimeOpened *opened)
 {
   g_auto(MimeHead) head = { .bytes = NULL };
   if (!mime_head_read(opened->payload.input, opened->payload.range, &head, NULL))
-    return TRUE; /* a signed text that is no entity */
-  (void)error;
+    return; /* a signed text that is no entity */
   g_auto(Person) from = person_of(&head.header, "From");
   if (from.count > 0)
     take_head(opened, &head.header);
-  return TRUE;
 }
 
 /* ---- what the signature covers ---- */
@@ -245,26 +246,25 @@ note_seal(MimeOpened *opened)
   note(opened, text);
 }
 
-gboolean
-mime_claim_fill(MimeOpened *opened, GError **error)
+void
+mime_claim_fill(MimeOpened *opened)
 {
   gboolean protected = opened->protected->len > 0;
   opened->claim.mail = TRUE;
   take_head(opened, &opened->head.header);
   opened->subject = subject_of(opened, &opened->head.header);
   if (protected) {
-    g_auto(Person) from = person_of(&opened->inside.header, "From");
+    const MimeProtected *from = protected_from(opened);
     char *subject = subject_of(opened, &opened->inside.header);
-    if (from.count > 0)
-      take_protected(opened);
+    if (from)
+      take_protected(opened, from);
     if (subject) {
       g_free(opened->subject);
       opened->subject = subject;
     }
-  } else if (opened->claim.from_count == 0 && opened->payload.input && !take_inner(opened, error))
-    return FALSE;
+  } else if (opened->claim.from_count == 0 && opened->payload.input)
+    take_inner(opened);
   gather_uncovered(opened);
   note_seal(opened);
   opened->claim.uncovered = opened->uncovered;
-  return TRUE;
 }

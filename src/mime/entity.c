@@ -16,6 +16,7 @@ struct MimeEntity {
   MimePurpose purpose;
   MimeProtection protection;
   char *from;
+  gboolean from_unclear;
   GBytes *headers; /* those outside */
   GBytes *head;    /* those of the entity and the empty line, CRLF */
   goffset body;    /* where it begins */
@@ -71,6 +72,7 @@ read_from(MimeEntity *entity, const MimeHeader *header, GError **error)
   int count = 0;
   int fields = 0;
   mime_header_from(header, &entity->from, &count, &fields);
+  entity->from_unclear = fields > 0 && !entity->from;
   return fields <= 1 ||
          base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                         "the mail has %d From headers: nobody can tell who sends it", fields);
@@ -304,6 +306,12 @@ const char *
 mime_entity_from(const MimeEntity *entity)
 {
   return entity->from;
+}
+
+gboolean
+mime_entity_from_is_unclear(const MimeEntity *entity)
+{
+  return entity->from_unclear;
 }
 
 GBytes *

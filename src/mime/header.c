@@ -117,9 +117,38 @@ mime_field_is(const MimeField *field, const char *name)
 }
 
 gboolean
+mime_field_is_named_like(const MimeField *field, const MimeField *other)
+{
+  return field->name_length == other->name_length &&
+         g_ascii_strncasecmp(field->start, other->start, field->name_length) == 0;
+}
+
+gboolean
 mime_field_is_content(const MimeField *field)
 {
   return field->name_length > 8 && g_ascii_strncasecmp(field->start, "content-", 8) == 0;
+}
+
+gboolean
+mime_field_is_of_way(const MimeField *field)
+{
+  static const char *const names[] = {
+    "Received",
+    "Return-Path",
+    "Delivered-To",
+    "X-Envelope-To",
+    "Received-SPF",
+    "DKIM-Signature",
+    "ARC-Seal",
+    "ARC-Message-Signature",
+    "X-Received",
+    "Authentication-Results",
+    "ARC-Authentication-Results",
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+    if (mime_field_is(field, names[i]))
+      return TRUE;
+  return FALSE;
 }
 
 char *

@@ -28,7 +28,10 @@ gboolean mime_header_read(const char *bytes, gsize length, MimeHeader *ret_heade
 void mime_header_clear(MimeHeader *header);
 
 gboolean mime_field_is(const MimeField *field, const char *name);
+gboolean mime_field_is_named_like(const MimeField *field, const MimeField *other);
 gboolean mime_field_is_content(const MimeField *field); /* Content-* */
+/* Written by servers on the way, not by the author. */
+gboolean mime_field_is_of_way(const MimeField *field);
 
 /* The value in one line, without the blanks around it. */
 char *mime_field_text(const MimeField *field);

@@ -62,6 +62,10 @@ typedef struct {
 /* (element-type MimeProtected), empty where nothing is protected */
 const GPtrArray *mime_opened_protected(const MimeOpened *opened);
 
+/* The verdict on the signature is good, so it stands in for the protected From: where the outer one is another,
+ * write_mail() puts the protected one in its place then, and only then (RFC 9788). */
+void mime_opened_vouch(MimeOpened *opened);
+
 /* What `decrypt` gives: the outer headers (protected ones in their place) and the innermost entity. No finish(). */
 gboolean mime_opened_write_mail(MimeOpened *opened, BaseSink *to, GError **error);
 /* What `verify -o` gives: the content that was signed, and no byte more. No finish(). */

@@ -41,20 +41,16 @@ put_field(Writer *writer, const MimeField *field, GError **error)
 
 /* ---- the headers of the mail, the protected ones in their place ---- */
 
+/* Its place is the outer one's. */
 static gboolean
 is_protected(const MimeOpened *opened, const MimeField *field)
 {
+  if (opened->other_from && !opened->vouched && mime_field_is(field, "From"))
+    return FALSE;
   for (guint i = 0; i < opened->protected->len; i++)
     if (mime_field_is(field, ((MimeProtected *)g_ptr_array_index(opened->protected, i))->name))
       return TRUE;
   return FALSE;
-}
-
-static gboolean
-is_named_like(const MimeField *field, const MimeField *other)
-{
-  return field->name_length == other->name_length &&
-         g_ascii_strncasecmp(field->start, other->start, field->name_length) == 0;
 }
 
 /* All the protected ones of that name. */
@@ -64,7 +60,7 @@ put_protected(const MimeOpened *opened, Writer *writer, const MimeField *like, G
   const GArray *fields = opened->inside.header.fields;
   for (guint i = 0; i < fields->len; i++) {
     const MimeField *field = &g_array_index(fields, MimeField, i);
-    if (is_named_like(field, like) && !put_field(writer, field, error))
+    if (mime_field_is_named_like(field, like) && !put_field(writer, field, error))
       return FALSE;
   }
   return TRUE;
@@ -75,7 +71,7 @@ is_first(const GArray *fields, guint index)
 {
   const MimeField *field = &g_array_index(fields, MimeField, index);
   for (guint i = 0; i < index; i++)
-    if (is_named_like(&g_array_index(fields, MimeField, i), field))
+    if (mime_field_is_named_like(&g_array_index(fields, MimeField, i), field))
       return FALSE;
   return TRUE;
 }
@@ -84,7 +80,7 @@ static gboolean
 stands_in(const GArray *fields, const MimeField *field)
 {
   for (guint i = 0; i < fields->len; i++)
-    if (is_named_like(&g_array_index(fields, MimeField, i), field))
+    if (mime_field_is_named_like(&g_array_index(fields, MimeField, i), field))
       return TRUE;
   return FALSE;
 }

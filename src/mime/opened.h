@@ -39,7 +39,9 @@ struct MimeOpened {
   GPtrArray *uncovered; /* (element-type char), borrowed of layers */
   GPtrArray *notes;
   GPtrArray *protected;
-  MimeHead inside; /* the payload's, where it protects headers; else empty */
+  MimeHead inside;     /* the payload's, where it protects headers; else empty */
+  gboolean other_from; /* the outer From is not the protected one */
+  gboolean vouched;    /* for the protected one */
 };
 
 MimeOpened *mime_open_with(BaseInput *input, MimeDepth depth, MimeKeys keys, gpointer data,
@@ -56,8 +58,8 @@ void mime_layer_free(MimeLayer *layer);
 void mime_protected_free(MimeProtected *field);
 
 /* What the mail says of itself, when all layers are known. */
-gboolean mime_claim_fill(MimeOpened *opened, GError **error);
+void mime_claim_fill(MimeOpened *opened);
 /* Reads `inside` and fills `protected`, where the payload protects headers (RFC 9788). */
-gboolean mime_protect_read(MimeOpened *opened, GError **error);
+void mime_protect_read(MimeOpened *opened);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MimeLayer, mime_layer_free)

@@ -21,21 +21,20 @@ is_structural(const MimeField *field)
   return mime_field_is_content(field) || mime_field_is(field, "MIME-Version");
 }
 
-/* Bcc would tell all recipients what the mail server takes out; the others are of the way that a
- * mail took, not of its author. */
+/* Bcc would tell all recipients what the mail server takes out. */
 static gboolean
 is_not_for_inside(const MimeField *field)
 {
-  static const char *const names[] = { "Bcc",           "Resent-Bcc",   "Received", "Return-Path",
-                                       "X-Envelope-To", "Delivered-To", OUTER_NAME, NULL };
-  return is_structural(field) || is_one_of(field, names);
+  static const char *const names[] = { "Bcc", "Resent-Bcc", OUTER_NAME, NULL };
+  return is_structural(field) || mime_field_is_of_way(field) || is_one_of(field, names);
 }
 
-/* hcp_baseline (RFC 9788 3.2.1): Subject is hidden, Comments and Keywords are left out. */
+/* hcp_baseline (RFC 9788 3.2.1): Subject is hidden, Comments and Keywords are left out. Outlook repeats
+ * the Subject in Thread-Topic. */
 static gboolean
 is_left_out(const MimeField *field, MimeProtection protection)
 {
-  static const char *const names[] = { "Comments", "Keywords", NULL };
+  static const char *const names[] = { "Comments", "Keywords", "Thread-Topic", NULL };
   return protection == MIME_PROTECT_SEALED && is_one_of(field, names);
 }
 

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#define PROTECTED_MAX 1000 /* fields; each is compared with each */
+#define PROTECTED_KIB 256  /* of them; each is held with what stands outside */
+#define QUOTED_MAX 200     /* characters of a field, where a person is told of it */
+
 /* Header protection (RFC 9788): the parameter hp of the payload's Content-Type says that its header
  * fields are the message's own. With hp="cipher" the sender says by HP-Outer what stood outside instead. */
 
@@ -26,20 +30,13 @@ is_structural(const MimeField *field)
          mime_field_is(field, "HP-Outer");
 }
 
-static gboolean
-same_name(const MimeField *field, const MimeField *other)
-{
-  return field->name_length == other->name_length &&
-         g_ascii_strncasecmp(field->start, other->start, field->name_length) == 0;
-}
-
 /* How many fields of that name stand before it. */
 static guint
 place_of(const MimeHeader *header, const MimeField *field)
 {
   guint n = 0;
   for (guint i = 0; &g_array_index(header->fields, MimeField, i) < field; i++)
-    if (same_name(&g_array_index(header->fields, MimeField, i), field))
+    if (mime_field_is_named_like(&g_array_index(header->fields, MimeField, i), field))
       n++;
   return n;
 }
@@ -59,7 +56,7 @@ outside_of(const MimeOpened *opened, const MimeField *field)
   guint skip = place_of(&opened->inside.header, field);
   for (guint i = 0; i < fields->len; i++) {
     const MimeField *outer = &g_array_index(fields, MimeField, i);
-    if (same_name(outer, field) && skip-- == 0)
+    if (mime_field_is_named_like(outer, field) && skip-- == 0)
       return shown(opened, outer);
   }
   return NULL;
@@ -99,33 +96,41 @@ add_field(MimeOpened *opened, const MimeField *field, gboolean cipher)
   one->expected =
       g_strcmp0(one->inside, one->outside) == 0 || (cipher && g_strcmp0(said, one->outside) == 0);
   g_ptr_array_add(opened->protected, one);
-  if (!one->expected)
-    g_ptr_array_add(opened->notes,
-                    g_strdup_printf("the %s outside is not the one that the sender protected%s%s",
-                                    one->name, one->outside ? ": " : "",
-                                    one->outside ? one->outside : ", it is missing"));
+  if (one->expected)
+    return;
+  const char *outside = one->outside ? one->outside : "";
+  g_autofree char *quoted =
+      g_utf8_substring(outside, 0, MIN(g_utf8_strlen(outside, -1), QUOTED_MAX));
+  g_ptr_array_add(opened->notes,
+                  g_strdup_printf("the %s outside is not the one that the sender protected%s%s",
+                                  one->name, one->outside ? ": " : ", it is missing", quoted));
 }
 
-gboolean
-mime_protect_read(MimeOpened *opened, GError **error)
+void
+mime_protect_read(MimeOpened *opened)
 {
   g_auto(MimeHead) head = { .bytes = NULL };
   g_auto(MimeType) type = { NULL, NULL };
-  (void)error;
   if (!opened->payload.input ||
       !mime_head_read(opened->payload.input, opened->payload.range, &head, NULL) ||
       !mime_type_read(opened->gmime, &head.header, &type, NULL))
-    return TRUE;
+    return;
   const char *hp = mime_type_parameter(&type, "hp");
   gboolean cipher = hp && g_ascii_strcasecmp(hp, "cipher") == 0;
   if (!hp || (!cipher && g_ascii_strcasecmp(hp, "clear") != 0))
-    return TRUE;
+    return;
+  if (head.header.fields->len > PROTECTED_MAX || head.header.body > PROTECTED_KIB * 1024) {
+    g_ptr_array_add(
+        opened->notes,
+        g_strdup_printf("it protects over %d headers, or over %d KiB of them, which were left out",
+                        PROTECTED_MAX, PROTECTED_KIB));
+    return;
+  }
   opened->inside = head;
   head = (MimeHead){ .bytes = NULL };
   for (guint i = 0; i < opened->inside.header.fields->len; i++) {
     const MimeField *field = &g_array_index(opened->inside.header.fields, MimeField, i);
-    if (!is_structural(field))
+    if (!is_structural(field) && !mime_field_is_of_way(field))
       add_field(opened, field, cipher);
   }
-  return TRUE;
 }

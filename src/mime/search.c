@@ -40,6 +40,8 @@ preamble_is_known(Search *search, MimeRange range, gboolean *ret_known, GError *
   g_strstrip(text);
   for (gsize i = 0; i < G_N_ELEMENTS(preamble_table); i++)
     *ret_known = *ret_known || strcmp(text, preamble_table[i]) == 0;
+  /* What stands behind a NUL is not in `text`. */
+  *ret_known = *ret_known && !memchr(g_bytes_get_data(bytes, NULL), '\0', g_bytes_get_size(bytes));
   return TRUE;
 }
 
@@ -150,7 +152,10 @@ search_multipart(Search *search, const MimeType *type, MimeRange body, int depth
     if (!search_entity(search, g_array_index(parts.parts, MimeRange, i), depth + 1, error))
       return FALSE;
   }
-  return search->found->kind == MIME_FOUND_NOTHING || look_beside(search, &parts, error);
+  if (search->found->kind != MIME_FOUND_NOTHING)
+    return look_beside(search, &parts, error);
+  search->found->beside |= MIME_PART_BEFORE; /* it may have no parts, and text around none */
+  return TRUE;
 }
 
 static gboolean

@@ -33,8 +33,10 @@ MimeEntity *mime_entity_new(BaseInput *input, MimePurpose purpose, MimeProtectio
                             GError **error);
 void mime_entity_free(MimeEntity *entity);
 
-/* (nullable) the From address, normal form; BAD_INPUT was said for two different ones. */
+/* (nullable) the From address, normal form; BAD_INPUT was said for two From fields. */
 const char *mime_entity_from(const MimeEntity *entity);
+/* There is a From, which names several or nobody. */
+gboolean mime_entity_from_is_unclear(const MimeEntity *entity);
 /* The outer header fields that stay outside, line ends as they came, those of `protection` changed;
  * the entity's own. */
 GBytes *mime_entity_headers(MimeEntity *entity);

@@ -12,6 +12,8 @@
 #define DEPTH_MAX 20
 /* A stranger's mail may carry a thousand, for each of a hundred signers. */
 #define INTERMEDIATES_MAX 100
+/* Each may take a whole deadline, where issuers are fetched. */
+#define SEARCHES_MAX 10
 /* OpenSSL's level of 112 bits: no SHA-1 nor MD5 in certificates below the root, RSA from 2,048 */
 #define AUTH_LEVEL 2
 
@@ -25,20 +27,20 @@ stack_free(STACK_OF(X509) * stack)
 }
 
 void
-trust_chain_stack_add(TrustStack *stack, const GPtrArray *certs)
+trust_chain_stack_add(TrustStore *store, TrustStack *stack, const GPtrArray *certs)
 {
   for (guint i = 0; certs && i < certs->len && i < INTERMEDIATES_MAX; i++) {
-    X509 *x509 = base_cert_to_x509(g_ptr_array_index(certs, i), NULL);
+    X509 *x509 = trust_store_x509(store, g_ptr_array_index(certs, i));
     if (x509 && sk_X509_push(stack, x509) <= 0)
       X509_free(x509);
   }
 }
 
 TrustStack *
-trust_chain_stack(GPtrArray *certs)
+trust_chain_stack(TrustStore *store, const GPtrArray *certs)
 {
   STACK_OF(X509) *stack = sk_X509_new_null();
-  trust_chain_stack_add(stack, certs);
+  trust_chain_stack_add(store, stack, certs);
   return stack;
 }
 
@@ -333,10 +335,11 @@ trust_chain_add_issuers(TrustStore *store, X509_STORE_CTX *context, STACK_OF(X50
 {
   int n = sk_X509_num(X509_STORE_CTX_get0_chain(context));
   g_autoptr(BaseCert) last = cert_at(context, n - 1);
-  g_autoptr(GPtrArray) found = last ? trust_issuers_find(last, FALSE) : NULL;
+  gboolean may = last && store->searches++ < SEARCHES_MAX;
+  g_autoptr(GPtrArray) found = may ? trust_issuers_find(last, FALSE) : NULL;
   if (!found || found->len == 0)
     return FALSE;
-  trust_chain_stack_add(untrusted, found);
+  trust_chain_stack_add(store, untrusted, found);
   trust_store_add_issuers(store, X509_STORE_CTX_get0_cert(context), untrusted);
   return TRUE;
 }
@@ -367,7 +370,7 @@ trust_chain_check(TrustStore *store, const BaseCert *certificate, GPtrArray *int
 {
   TrustChain *chain = g_new0(TrustChain, 1);
   g_autoptr(X509) x509 = base_cert_to_x509(certificate, NULL);
-  Check check = { store, certificate, x509, trust_chain_stack(intermediates), when };
+  Check check = { store, certificate, x509, trust_chain_stack(store, intermediates), when };
   if (x509)
     check_rounds(&check, chain);
   if (!chain->path) {

@@ -10,6 +10,7 @@
 #define HEAD_SEEN 4096        /* holds version and algorithm for sure */
 #define ENTRY_MAX (16 * 1024) /* also of a name */
 #define SIGNATURE_MAX 2048
+#define KEPT_OID "2.5.29.60"    /* expiredCertsOnCRL, X.509 9.5.2.8: a GeneralizedTime */
 #define GRACE_S (7 * 24 * 3600) /* of a list that does not say when the next one comes */
 
 typedef STACK_OF(X509_EXTENSION) Extensions;
@@ -34,6 +35,7 @@ typedef struct {
   TrustProof *proof;
   gint64 made;
   gint64 until;
+  gint64 kept; /* 0: not said; else certificates that expired since are still in it */
   gboolean found;
   int reason; /* CRLReason; -1: none */
   gint64 revoked_at;
@@ -321,6 +323,23 @@ read_scope(Crl *crl, X509_EXTENSION *extension)
 }
 
 static gboolean
+is_kept_since(X509_EXTENSION *extension)
+{
+  char oid[sizeof KEPT_OID + 1];
+  return OBJ_obj2txt(oid, sizeof oid, X509_EXTENSION_get_object(extension), 1) > 0 &&
+         strcmp(oid, KEPT_OID) == 0;
+}
+
+static void
+read_kept_since(Crl *crl, X509_EXTENSION *extension)
+{
+  const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(extension);
+  const guint8 *der = ASN1_STRING_get0_data(value);
+  g_autoptr(ASN1_TIME) time = d2i_ASN1_TIME(NULL, &der, ASN1_STRING_length(value));
+  crl->kept = trust_time(time);
+}
+
+static gboolean
 read_extensions(Crl *crl)
 {
   goffset end;
@@ -342,6 +361,8 @@ read_extensions(Crl *crl)
     if (id == NID_issuing_distribution_point) {
       if (!read_scope(crl, extension))
         return FALSE;
+    } else if (is_kept_since(extension)) {
+      read_kept_since(crl, extension);
     } else if (id == NID_delta_crl || X509_EXTENSION_get_critical(extension)) {
       crl->strange = TRUE;
     }
@@ -407,6 +428,8 @@ judge(const Crl *crl)
     answer = trust_answer_unknown("it is of the future; is the clock right?");
   else if (until < now)
     answer = trust_answer_unknown("it was good until %s", ended);
+  else if (trust_question_outlived(crl->question, crl->made, crl->kept))
+    answer = trust_answer_unknown(TRUST_OUTLIVED);
   else {
     answer = g_new0(TrustAnswer, 1);
     answer->state = TRUST_NOT_REVOKED;

@@ -86,6 +86,34 @@ trust_network_clear(TrustNetwork *network)
 
 /* ---- asking ---- */
 
+/* What a stranger's certificate led to says nothing of whom a trusted one names: else a mail could name
+ * a CA's own server for something that it does not have, and nobody would ask it about revocation. */
+static char *
+silence_key(const TrustFetch *fetch, const char *whom)
+{
+  return g_strconcat(fetch->stranger ? "stranger " : "", whom, NULL);
+}
+
+static void
+note(const TrustFetch *fetch, const char *whom, const char *why)
+{
+  g_autofree char *key = silence_key(fetch, whom);
+  trust_shelf_note_silent(key, why);
+}
+
+static char *
+noted(const TrustFetch *fetch, const char *whom)
+{
+  g_autofree char *key = silence_key(fetch, whom);
+  return trust_shelf_silent(key);
+}
+
+void
+trust_fetch_note_useless(const TrustFetch *fetch, const char *why)
+{
+  note(fetch, fetch->url, why);
+}
+
 /* What a server itself said goes by its URL; what is said of a machine that was not reached holds for all
  * that is there. */
 static void
@@ -96,16 +124,16 @@ note_silence(const TrustFetch *fetch, const BaseUrl *url, const GError *error, i
   if (error->code == SIGNET_ERROR_DENIED || error->code == SIGNET_ERROR_UNSUPPORTED ||
       (error->code == SIGNET_ERROR_TIMEOUT && left < TRIED_MS))
     return;
-  trust_shelf_note_silent(unreached ? authority : fetch->url, error->message);
+  note(fetch, unreached ? authority : fetch->url, error->message);
 }
 
 static char *
 known_silence(const TrustFetch *fetch, const BaseUrl *url)
 {
   g_autofree char *authority = base_url_authority(url);
-  g_autofree char *why = trust_shelf_silent(authority);
+  g_autofree char *why = noted(fetch, authority);
   if (!why)
-    why = trust_shelf_silent(fetch->url);
+    why = noted(fetch, fetch->url);
   return why ? g_strdup_printf("%s (asked a few minutes ago)", why) : NULL;
 }
 

@@ -33,6 +33,8 @@ typedef struct {
 /* FALSE: *ret_why, half a sentence, transfer full. Without finish(). */
 gboolean trust_fetch(const TrustNetwork *network, const TrustFetch *fetch, BaseSink *to,
                      char **ret_why);
+/* What came is of no use: not asked for again for a while. */
+void trust_fetch_note_useless(const TrustFetch *fetch, const char *why);
 GBytes *trust_fetch_bytes(const TrustNetwork *network, const TrustFetch *fetch, char **ret_why);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TrustNetwork, trust_network_clear)

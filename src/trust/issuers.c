@@ -110,7 +110,7 @@ look_up(Search *search, const BaseCert *certificate, X509 *x509, const char *url
     return FALSE;
   add_to_pool(search, got);
   if (!take_issuers(search, x509)) {
-    trust_shelf_note_silent(url, "it has no issuer's certificate");
+    trust_fetch_note_useless(&fetch, "it has no issuer's certificate");
     return FALSE;
   }
   trust_shelf_write(path, got);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trust/ocsp.h"
 
+#include "trust/proof.h"
+
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 #include <openssl/x509v3.h>
@@ -61,15 +63,10 @@ is_delegate(X509 *signer, const TrustQuestion *question)
 static gboolean
 is_strong(const OCSP_BASICRESP *basic, X509 *signer)
 {
-  const ASN1_OBJECT *object;
-  int digest_id = NID_undef;
-  X509_ALGOR_get0(&object, NULL, NULL, OCSP_resp_get0_tbs_sigalg(basic));
-  if (!OBJ_find_sigid_algs(OBJ_obj2nid(object), &digest_id, NULL))
-    return FALSE;
-  const EVP_MD *digest = digest_id == NID_undef ? NULL : EVP_get_digestbynid(digest_id);
-  EVP_PKEY *key = X509_get0_pubkey(signer);
-  return key && EVP_PKEY_get_security_bits(key) >= BITS_MIN &&
-         (!digest || EVP_MD_get_size(digest) * 4 >= BITS_MIN);
+  g_autofree char *why = NULL;
+  g_autoptr(TrustProof) proof =
+      trust_proof_new(OCSP_resp_get0_tbs_sigalg(basic), X509_get0_pubkey(signer), &why);
+  return proof != NULL;
 }
 
 /* Whether that certificate is the responder's by its name or key, and signed the answer. */
@@ -117,6 +114,17 @@ has_critical(OCSP_SINGLERESP *single)
   return OCSP_SINGLERESP_get_ext_by_critical(single, 1, -1) >= 0;
 }
 
+/* 0: not said */
+static gint64
+kept_since(OCSP_SINGLERESP *single)
+{
+  ASN1_GENERALIZEDTIME *time =
+      OCSP_SINGLERESP_get1_ext_d2i(single, NID_id_pkix_OCSP_archiveCutoff, NULL, NULL);
+  gint64 kept = trust_time(time);
+  ASN1_GENERALIZEDTIME_free(time);
+  return kept;
+}
+
 static TrustAnswer *
 read_single(OCSP_SINGLERESP *single, const TrustQuestion *question)
 {
@@ -140,6 +148,9 @@ read_single(OCSP_SINGLERESP *single, const TrustQuestion *question)
     answer->revoked_at = MAX(trust_time(revoked), 1);
   } else if (until < now)
     answer = trust_answer_unknown("its answer was good until %s", ended);
+  else if (status == V_OCSP_CERTSTATUS_GOOD &&
+           trust_question_outlived(question, made, kept_since(single)))
+    answer = trust_answer_unknown(TRUST_OUTLIVED);
   else if (status == V_OCSP_CERTSTATUS_GOOD) {
     answer = g_new0(TrustAnswer, 1);
     answer->state = TRUST_NOT_REVOKED;

@@ -6,6 +6,13 @@
 #include <string.h>
 #include <time.h>
 
+gboolean
+trust_question_outlived(const TrustQuestion *question, gint64 made, gint64 kept)
+{
+  gint64 end = trust_time(X509_get0_notAfter(question->certificate));
+  return made > end && (!kept || kept > end);
+}
+
 TrustAnswer *
 trust_answer_unknown(const char *format, ...)
 {

@@ -25,6 +25,12 @@ typedef struct {
   gint64 revoked_at; /* 0: not revoked */
 } TrustAnswer;
 
+/* The certificate had expired when the answer was made, which need not know of it any more (RFC 5280 3.3, RFC 6960
+ * 4.4.4): that it is not said to be revoked proves nothing. `kept`: what expired since then is still known; 0:
+ * not said. */
+gboolean trust_question_outlived(const TrustQuestion *question, gint64 made, gint64 kept);
+#define TRUST_OUTLIVED "it was made after the certificate expired, and need not know of it any more"
+
 TrustAnswer *trust_answer_unknown(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void trust_answer_free(TrustAnswer *answer);
 /* (nullable) "keyCompromise" … of CRLReason, RFC 5280 5.3.1; what may be taken back again is

@@ -141,20 +141,23 @@ ask_files(Case *it, const GPtrArray *files)
     if (answer && g_strcmp0(answer->reason, TRUST_CRL_OF_ANOTHER) == 0)
       g_clear_pointer(&answer, trust_answer_free);
     if (answer)
-      consider(it, answer, CRL_WORD, path, TRUE);
+      consider(it, answer, CRL_WORD, path, trust_shelf_age(path) < FRESH_S);
   }
 }
 
-static void
+/* TRUE: it is of today, whatever it says: its server need not be asked. */
+static gboolean
 ask_shelved_crl(Case *it, const char *url)
 {
   g_autofree char *path = trust_shelf_path("crl", url);
   gint64 age = trust_shelf_age(path);
   TrustAnswer *answer = age >= 0 ? look_into_file(path, &it->question) : NULL;
+  gboolean of_today = answer && answer->proved && age < FRESH_S;
   if (answer && (answer->proved || answer->state != TRUST_REVOCATION_UNKNOWN))
     consider(it, answer, CRL_WORD, url, age < FRESH_S);
   else
     trust_answer_free(answer);
+  return of_today;
 }
 
 /* Straight to disk, and looked at there; only what is proved takes its place. */
@@ -184,7 +187,7 @@ fetch_crl(Case *it, const char *url, int share)
   if (keep && newer)
     base_draft_commit(draft, 0600, NULL);
   else if (!keep)
-    trust_shelf_note_silent(url, answer->reason ? answer->reason : "it is old");
+    trust_fetch_note_useless(&fetch, answer->reason ? answer->reason : "it is old");
   consider(it, answer, CRL_WORD, url, TRUE);
 }
 
@@ -205,16 +208,19 @@ prepare_ocsp(Case *it)
     it->shelved = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, it->request);
 }
 
-static void
+static gboolean
 ask_shelved_ocsp(Case *it, const char *url)
 {
   g_autofree char *path = ocsp_path(it, url);
   g_autoptr(GBytes) bytes = trust_shelf_read(path, TRUST_OCSP_MAX);
+  gboolean young = trust_shelf_age(path) < FRESH_S;
   TrustAnswer *answer = bytes ? trust_ocsp_look(bytes, &it->question) : NULL;
+  gboolean of_today = answer && answer->proved && young;
   if (answer && (answer->proved || answer->state != TRUST_REVOCATION_UNKNOWN))
-    consider(it, answer, OCSP_WORD, url, trust_shelf_age(path) < FRESH_S);
+    consider(it, answer, OCSP_WORD, url, young);
   else
     trust_answer_free(answer);
+  return of_today;
 }
 
 static void
@@ -234,7 +240,7 @@ fetch_ocsp(Case *it, const char *url)
   if (answer->proved || is_final(answer))
     trust_shelf_write(path, bytes);
   else
-    trust_shelf_note_silent(url, answer->reason ? answer->reason : "it is old");
+    trust_fetch_note_useless(&fetch, answer->reason ? answer->reason : "it is old");
   consider(it, answer, OCSP_WORD, url, TRUE);
 }
 
@@ -248,17 +254,20 @@ ask_all(Case *it, const GPtrArray *files)
 {
   g_autoptr(GPtrArray) lists = trust_points_crl(it->question.certificate);
   g_autoptr(GPtrArray) responders = trust_points_ocsp(it->question.certificate);
+  gboolean has_list[TRUST_POINTS_MAX] = { FALSE }, has_answer[TRUST_POINTS_MAX] = { FALSE };
   prepare_ocsp(it);
   guint count = it->request ? responders->len : 0;
   ask_files(it, files);
   for (guint i = 0; i < lists->len; i++)
-    ask_shelved_crl(it, g_ptr_array_index(lists, i));
+    has_list[i] = ask_shelved_crl(it, g_ptr_array_index(lists, i));
   for (guint i = 0; i < count; i++)
-    ask_shelved_ocsp(it, g_ptr_array_index(responders, i));
+    has_answer[i] = ask_shelved_ocsp(it, g_ptr_array_index(responders, i));
   for (guint i = 0; it->online && !it->fresh && i < lists->len; i++)
-    fetch_crl(it, g_ptr_array_index(lists, i), count ? CRL_SHARE : 0);
+    if (!has_list[i])
+      fetch_crl(it, g_ptr_array_index(lists, i), count ? CRL_SHARE : 0);
   for (guint i = 0; it->online && !it->fresh && i < count; i++)
-    fetch_ocsp(it, g_ptr_array_index(responders, i));
+    if (!has_answer[i])
+      fetch_ocsp(it, g_ptr_array_index(responders, i));
   if (it->best)
     return;
   it->best = lists->len || count

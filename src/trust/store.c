@@ -10,6 +10,7 @@
 
 #define FILES_MAX 1000
 #define FILE_MAX ((gsize)16 * 1024 * 1024)
+#define PARSED_MAX 200
 
 gboolean
 trust_store_add(TrustStore *store, const BaseCert *root, const char *origin, GError **error)
@@ -132,6 +133,7 @@ trust_store_new(GError **error)
   store->origins = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   store->distrusted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   store->roots = g_ptr_array_new_with_free_func(root_free);
+  store->parsed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)X509_free);
   if (!store->store) {
     base_error_set_openssl(error, SIGNET_ERROR_FAILED, "cannot make a store of trusted roots");
     return NULL;
@@ -248,6 +250,20 @@ trust_store_list(TrustStore *store)
   return all;
 }
 
+X509 *
+trust_store_x509(TrustStore *store, const BaseCert *certificate)
+{
+  X509 *x509 = g_hash_table_lookup(store->parsed, certificate->fingerprint);
+  if (!x509) {
+    x509 = base_cert_to_x509(certificate, NULL);
+    if (!x509 || g_hash_table_size(store->parsed) >= PARSED_MAX)
+      return x509;
+    g_hash_table_insert(store->parsed, g_strdup(certificate->fingerprint), x509);
+  }
+  X509_up_ref(x509);
+  return x509;
+}
+
 void
 trust_store_free(TrustStore *store)
 {
@@ -257,6 +273,7 @@ trust_store_free(TrustStore *store)
   g_clear_pointer(&store->origins, g_hash_table_unref);
   g_clear_pointer(&store->distrusted, g_hash_table_unref);
   g_clear_pointer(&store->roots, g_ptr_array_unref);
+  g_clear_pointer(&store->parsed, g_hash_table_unref);
   trust_mail_roots_free(store->mail);
   g_free(store);
 }

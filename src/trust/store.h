@@ -14,6 +14,8 @@ struct TrustStore {
   GHashTable *distrusted; /* fingerprint (char) → the file that says so (char) */
   GPtrArray *roots;       /* (element-type TrustRoot): of the trust.d folders */
   TrustMailRoots *mail;   /* (nullable) not looked at yet */
+  int searches;           /* for missing issuers so far */
+  GHashTable *parsed;     /* fingerprint (char) → X509: trust_store_x509() */
 };
 
 char *trust_store_user_folder(void);
@@ -26,12 +28,16 @@ TrustMailRoots *trust_store_mail(TrustStore *store);
  * one that was not in it. */
 gboolean trust_store_add_issuers(TrustStore *store, X509 *x509, STACK_OF(X509) * untrusted);
 
+/* (nullable) to be freed. Of a message's certificates, which are asked for again for each of its signers, and
+ * cost OpenSSL more to read than to check. */
+X509 *trust_store_x509(TrustStore *store, const BaseCert *certificate);
+
 /* ---- chain.c, for why.c ---- */
 
 typedef STACK_OF(X509) TrustStack;
 
-TrustStack *trust_chain_stack(GPtrArray *certs);
-void trust_chain_stack_add(TrustStack *stack, const GPtrArray *certs);
+TrustStack *trust_chain_stack(TrustStore *store, const GPtrArray *certs);
+void trust_chain_stack_add(TrustStore *store, TrustStack *stack, const GPtrArray *certs);
 /* What OpenSSL found against a certificate is no reason: it is for all purposes. */
 gboolean trust_chain_is_for_all(X509_STORE_CTX *context);
 /* An issuer is nowhere to be had. */

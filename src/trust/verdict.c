@@ -99,7 +99,8 @@ add_dates(TrustSigner *signer, gint64 now)
 {
   const BaseCert *certificate = signer->certificate;
   gint64 then = signer->signing_time;
-  signer->valid_now = now >= certificate->not_before && now <= certificate->not_after;
+  /* Not in its last second, as OpenSSL has it, which checks the chain: both must tell the same. */
+  signer->valid_now = now >= certificate->not_before && now < certificate->not_after;
   signer->valid_then = !then || (then >= certificate->not_before - CLOCK_SECONDS &&
                                  then <= certificate->not_after + CLOCK_SECONDS);
 }

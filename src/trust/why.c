@@ -234,7 +234,7 @@ trust_why(TrustStore *store, const BaseCert *certificate, GPtrArray *intermediat
   g_autoptr(X509) x509 = base_cert_to_x509(certificate, NULL);
   g_autoptr(X509_STORE_CTX) context = X509_STORE_CTX_new();
   g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
-  STACK_OF(X509) *untrusted = trust_chain_stack(intermediates);
+  STACK_OF(X509) *untrusted = trust_chain_stack(store, intermediates);
   gboolean ca = (certificate->use & BASE_USE_CA) != 0;
   gboolean checked = x509 && context && check_twice(store, x509, untrusted, ca, context, findings);
   why->steps = g_ptr_array_new_with_free_func(step_free);

@@ -63,7 +63,7 @@ serial=$(openssl x509 -in alice.pem -noout -serial | sed 's/.*=//')
 perl recipients.pl one.der 10000 "$serial" >recipients.eml
 each "10,000 recipients, ours the last" recipients.eml 0 3 0
 is "$(grep -c marzipan made)" 1 "and it is the mail"
-# A signature with its signer 10,000 times, one with 900 certificates of its issuer's name.
+# A signature with its signer 10,000 times, one with 450 certificates of its issuer's name.
 signet_ sign --cms der --id alice@example.org -o signed.der mail.eml
 cat >signers.pl <<'END'
 use strict; use warnings;
@@ -85,11 +85,16 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout issuer.key -out issuer.pem -da
 openssl req -newkey rsa:2048 -nodes -keyout leaf.key -subj /CN=Leaf 2>/dev/null | openssl x509 -req -CA issuer.pem -CAkey issuer.key -days 9 \
   -extfile <(printf 'basicConstraints=CA:FALSE\nsubjectAltName=email:alice@example.org\n') -out leaf.pem 2>/dev/null
 perl -MMIME::Base64 -e 'local $/; $_ = <STDIN>; s/-----.*?-----//g; my $der = decode_base64($_);
-  for my $i (1 .. 900) { substr($der, 20, 4) = pack "N", $i; print "-----BEGIN CERTIFICATE-----\n", encode_base64($der), "-----END CERTIFICATE-----\n" }' <issuer.pem >issuers.pem
-openssl cms -sign -binary -nodetach -in mail.eml -signer leaf.pem -inkey leaf.key -certfile issuers.pem -outform DER -out issuers.der 2>"$work/err"
-is "$(openssl pkcs7 -inform DER -in issuers.der -print_certs 2>/dev/null | grep -c '^subject=')" 901 "(900 certificates of one name, and the signer's)"
-bounded 3 "900 certificates of the issuer's name: verify" verify --cms der -o made issuers.der
-bounded 0 "900 certificates of the issuer's name: info" info --cms der issuers.der
+  for my $i (1 .. $ARGV[0]) { substr($der, 20, 4) = pack "N", $i; print "-----BEGIN CERTIFICATE-----\n", encode_base64($der), "-----END CERTIFICATE-----\n" }' 900 <issuer.pem >many.pem
+head -n "$(($(wc -l <many.pem) / 2))" many.pem >issuers.pem
+for name in issuers many; do
+  openssl cms -sign -binary -nodetach -in mail.eml -signer leaf.pem -inkey leaf.key -certfile $name.pem -outform DER -out $name.der 2>"$work/err"
+done
+is "$(openssl pkcs7 -inform DER -in issuers.der -print_certs 2>/dev/null | grep -c '^subject=')" 451 "(450 certificates of one name, and the signer's)"
+bounded 3 "450 certificates of the issuer's name: verify" verify --cms der -o made issuers.der
+bounded 0 "450 certificates of the issuer's name: info" info --cms der issuers.der
+bounded 1 "900 certificates: verify" verify --cms der -o made many.der
+bounded 1 "900 certificates: info" info --cms der many.der
 perl -e 'print "From: alice\@example.org\nContent-Type: multipart/mixed; boundary=b\n\n"; print "--b\n\nx\n" for 1 .. 100000; print "--b--\n"' >parts.eml
 each "100,000 parts" parts.eml "0 1" "1 3" 1
 perl -e 'print "From: alice\@example.org\nContent-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=b\n\n"; print "--b\n\nx\n" for 1 .. 100000; print "--b--\n"' >signed-parts.eml

@@ -29,6 +29,11 @@ is "$(signer s.eml)" alice.two@example.org "who signs"
 exits 0 "a default is chosen" signet_ id default carol@example.org
 exits 0 "without a From it decides" signet_ sign -o s.eml nofrom.eml
 is "$(signer s.eml)" carol@example.org "who signs"
+sed 's/^From: .*/From: Doe, Alice <alice@example.org>/' carol.eml >unclear.eml
+exits 4 "but with a From of several never" signet_ sign -o unclear unclear.eml
+says err "say with --id" "what to do is said"
+exits 4 "nor is it sealed to" signet_ encrypt --to carol@example.org -o unclear unclear.eml
+exits 0 "with --id it is signed" with_pin sign --id carol@example.org -o s.eml unclear.eml
 signet_ id list >"$work/out"
 says out '^\* +carol@example.org' "the list marks it"
 stop_daemon

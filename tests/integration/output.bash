@@ -49,6 +49,21 @@ ok "what comes out is whole" grep -q multipart/signed piped
 [[ -p pipe ]]
 result $? "the pipe is still one"
 
+# More than the file may grow: what was written of it is taken back.
+{ cat mail.eml; yes 'A line of text.' | head -c 600000; } >long.eml
+exits 0 "sealed" signet_ encrypt --to alice.pem -o sealed.eml long.eml
+exits 0 "signed, opaque" signet_ sign --opaque -o opaque.eml long.eml
+for words in "sign long.eml" "sign -" "decrypt sealed.eml" "verify -o - opaque.eml"; do
+  (
+    ulimit -f 128
+    trap '' XFSZ
+    # shellcheck disable=SC2086  # words
+    signet --no-input $words <long.eml >room.eml 2>err
+  )
+  is $? 1 "no room: $words"
+  is "$(stat -c %s room.eml)" 0 "and nothing is left of it"
+done
+
 exits 1 "standard output is full" bash -c 'signet --no-input sign mail.eml >/dev/full'
 exits 1 "standard output is closed" bash -c 'signet --no-input sign mail.eml >&-'
 exits 1 "a list on a full disk" bash -c 'signet --no-input token list >/dev/full'

@@ -70,6 +70,16 @@ is "$(inside content.txt | grep -c -x -e 'Subject: The merger')" 1 "the Subject 
 is "$(inside content.txt | grep -c 'hp="cipher"')" 1 "as part of what is sealed"
 ok "signet opens and verifies it" signet_ decrypt --require-signed -o opened.eml both.eml
 
+# Another From outside: the protected one comes in its place only where a good signature is its own.
+for sealed in sealed both; do
+  sed '0,/^From: .*/s//From: mallory@example.org/' "$sealed.eml" >"$sealed-other.eml"
+  exits 0 "$sealed, another From outside" signet_ decrypt -o opened.eml "$sealed-other.eml"
+  says err "mallory@example.org" "which is said"
+  outside opened.eml | sed -n 's/^From: //p' >"$sealed.from"
+done
+is "$(cat sealed.from)" "mallory@example.org" "not signed: it stays outside"
+is "$(cat both.from)" "Alice <alice@example.org>" "signed by Alice: hers is taken"
+
 # To all in clear: then nothing is hidden.
 exits 0 "sent in clear, signed" signet_ encrypt --sign --protect-headers --if-missing clear --to "$bob" \
   --to dora@example.org -o clear.eml mail.eml

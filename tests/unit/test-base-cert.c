@@ -509,6 +509,7 @@ addresses_are_normal_or_none(void)
     { "Alice@Example.ORG", "Alice@example.org" },
     { "a.b+c@x", "a.b+c@x" },
     { "\"a@b,c\"@Example.org", "\"a@b,c\"@example.org" },
+    { "\"a\\\"b\"@x", "\"a\\\"b\"@x" },
     { "a@[192.0.2.1]", "a@[192.0.2.1]" },
     { "j\xc3\xbcrgen@b\xc3\xbc"
       "cher.example",
@@ -534,6 +535,10 @@ addresses_are_normal_or_none(void)
     "a,b@c.org",
     "a@b.org\xc2\x9b",
     "a\xc2\xa0@b.org",
+    "\"a\"@b.org,c@d.org", /* two, in a header */
+    "\"a@b.org",
+    "\"a\\\"@b.org",
+    "\"@b.org",
   };
   for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
     g_autofree char *normal = base_address_normal(good[i][0]);

@@ -116,6 +116,7 @@ test_local(void)
     "::ffff:127.0.0.1",
     "::ffff:10.0.0.1",
     "64:ff9b::192.168.0.1",
+    "64:ff9b:1::192.168.0.1",
     "2002:7f00:1::",
     "::127.0.0.1",
   };
@@ -307,8 +308,10 @@ test_no_local(void)
   g_assert_null(
       ask((BaseHttp){ .url = "http://192.168.0.1/", .proxy = proxy, .no_local = TRUE }, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_DENIED);
-  g_assert_null(
-      ask((BaseHttp){ .url = "http://localhost/", .proxy = proxy, .no_local = TRUE }, NULL));
+  static const char *const names[] = { "http://localhost/", "http://LocalHost./",
+                                       "http://a.localhost/", "http://127.1/" };
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+    g_assert_null(ask((BaseHttp){ .url = names[i], .proxy = proxy, .no_local = TRUE }, NULL));
   g_assert_cmpint(http_server_count(server), ==, 0);
   stop_server();
 }

@@ -63,6 +63,31 @@ test_noted(void)
   g_unlink(file);
 }
 
+/* An old mail that is sent again, or only read again, says nothing of what its signer reads now. */
+static void
+test_older(void)
+{
+  g_autoptr(SoftKey) key = soft_key_simple("ec:p256");
+  gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+  g_autofree char *file = path();
+  contacts_seen_note(key->cert, strong, 1700000000);
+  contacts_seen_note(key->cert, plain, 1600000000);
+  assert_ciphers(key, "aes-256-gcm,aes-128-cbc");
+  contacts_seen_note(key->cert, plain, 0); /* it does not say when */
+  assert_ciphers(key, "aes-256-gcm,aes-128-cbc");
+  /* The same said later moves the time on. */
+  contacts_seen_note(key->cert, strong, 1710000000);
+  contacts_seen_note(key->cert, plain, 1705000000);
+  assert_ciphers(key, "aes-256-gcm,aes-128-cbc");
+  contacts_seen_note(key->cert, plain, 1720000000);
+  assert_ciphers(key, "aes-128-cbc");
+  /* A clock that is years ahead does not shut out what comes after. */
+  contacts_seen_note(key->cert, plain, now + 10 * 365 * 86400);
+  contacts_seen_note(key->cert, strong, now + 60);
+  assert_ciphers(key, "aes-256-gcm,aes-128-cbc");
+  g_unlink(file);
+}
+
 /* Nothing of use is nothing noted. */
 static void
 test_nothing(void)
@@ -143,6 +168,7 @@ main(int argc, char **argv)
   g_setenv("XDG_STATE_HOME", soft_folder(), TRUE);
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/contacts/seen/noted-is-found", test_noted);
+  g_test_add_func("/contacts/seen/older-mail-changes-nothing", test_older);
   g_test_add_func("/contacts/seen/nothing-of-use-no-file", test_nothing);
   g_test_add_func("/contacts/seen/damaged-lines-ignored", test_damaged);
   g_test_add_func("/contacts/seen/too-many-oldest-out", test_many);

@@ -56,6 +56,27 @@ test_none(void)
   assert_from("Subject: x\n\nFrom: alice@example.org", NULL);
 }
 
+/* Then nobody is to sign it as the default ID. */
+static void
+test_unclear(void)
+{
+  static const struct {
+    const char *mail;
+    gboolean unclear;
+  } table[] = {
+    { "Subject: x\n\n", FALSE },
+    { "From: alice@example.org\n\n", FALSE },
+    { "From: Doe, Alice <alice@example.org>\n\n", TRUE },
+    { "From: alice@example.org, bob@example.org\n\n", TRUE },
+    { "From: (alice@example.org)\n\n", TRUE },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+    g_autoptr(BaseInput) input = made_input(table[i].mail, strlen(table[i].mail));
+    g_autoptr(MimeEntity) entity = made_entity(input, MIME_FOR_SIGNING, MIME_PROTECT_NOTHING, NULL);
+    g_assert_cmpint(mime_entity_from_is_unclear(entity), ==, table[i].unclear);
+  }
+}
+
 static void
 assert_bad(const char *mail, gsize length)
 {
@@ -88,6 +109,7 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/mime/from/one-address-found", test_one);
   g_test_add_func("/mime/from/none-or-several-nobody", test_none);
+  g_test_add_func("/mime/from/there-without-one-address-unclear", test_unclear);
   g_test_add_func("/mime/from/two-or-malformed-refused", test_bad);
   return g_test_run();
 }

@@ -176,14 +176,16 @@ test_no_part(void)
 
 static const char protectable[] =
     "Received: from x\nFrom: Alice <alice@example.org>\nTo: bob@example.org,\n carol@example.org\n"
-    "Bcc: dora@example.org\nSubject: The merger\n in May\nDate: Mon, 23 Nov 2026 10:00:00 +0000\n"
-    "Message-ID: <1@example.org>\nKeywords: money\nComments: none\nMIME-Version: 1.0\n"
+    "DKIM-Signature: v=1\nBcc: dora@example.org\nSubject: The merger\n in May\nDate: Mon, 23 Nov 2026 10:00:00 +0000\n"
+    "Message-ID: <1@example.org>\nKeywords: money\nComments: none\n"
+    "Thread-Topic: The merger\nMIME-Version: 1.0\n"
     "Content-Type: text/plain;\n charset=utf-8\n\nHello\n";
 
 #define INSIDE                                                                        \
   "From: Alice <alice@example.org>\r\nTo: bob@example.org,\r\n carol@example.org\r\n" \
   "Subject: The merger\r\n in May\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n"       \
-  "Message-ID: <1@example.org>\r\nKeywords: money\r\nComments: none\r\n"
+  "Message-ID: <1@example.org>\r\nKeywords: money\r\nComments: none\r\n"              \
+  "Thread-Topic: The merger\r\n"
 
 static void
 test_protect_signed(void)
@@ -218,7 +220,8 @@ test_protect_sealed(void)
                   "Content-Type: text/plain;\r\n charset=utf-8; hp=\"cipher\"\r\n\r\nHello\r\n");
   g_assert_cmpstr(outside, ==,
                   "Received: from x\nFrom: Alice <alice@example.org>\nTo: bob@example.org,\n"
-                  " carol@example.org\nBcc: dora@example.org\nSubject: [...]\n"
+                  " carol@example.org\nDKIM-Signature: v=1\nBcc: dora@example.org\n"
+                  "Subject: [...]\n"
                   "Date: Mon, 23 Nov 2026 10:00:00 +0000\nMessage-ID: <1@example.org>\n");
 }
 

@@ -101,6 +101,51 @@ test_dates(void)
          TRUST_REVOKED, "superseded");
 }
 
+/* RFC 5280 3.3: a list need not name a certificate that has expired. */
+static void
+test_expired(void)
+{
+  static const struct {
+    int made; /* days from now; alice's certificate ends after 30 */
+    gboolean revoked;
+    const char *extension;
+    TrustRevocationState state;
+  } cases[] = {
+    { 40, FALSE, NULL, TRUST_REVOCATION_UNKNOWN },
+    { 40, TRUE, NULL, TRUST_REVOKED },
+    { 29, FALSE, NULL, TRUST_NOT_REVOKED },
+    { 40, FALSE, "2.5.29.60=DER:18:0F:32:30:30:31:30:31:30:31:30:30:30:30:30:30:5A",
+      TRUST_NOT_REVOKED }, /* kept since 2001 */
+    { 40, FALSE, "2.5.29.60=DER:18:0F:32:39:30:31:30:31:30:31:30:30:30:30:30:30:5A",
+      TRUST_REVOCATION_UNKNOWN },
+    { 40, FALSE, "2.5.29.60=DER:04:00", TRUST_REVOCATION_UNKNOWN },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(GBytes) crl = craft_crl(&(CraftCrl){ .signer = ca,
+                                                   .revoked = cases[i].revoked ? alice : NULL,
+                                                   .reason = 1,
+                                                   .from = cases[i].made * DAY,
+                                                   .until = 50 * DAY,
+                                                   .extension = cases[i].extension });
+    g_autoptr(GBytes) ocsp = craft_ocsp(&(CraftOcsp){
+        .about = alice,
+        .issuer = ca,
+        .signer = ca,
+        .status = cases[i].revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD,
+        .reason = 1,
+        .from = cases[i].made * DAY,
+        .until = 50 * DAY });
+    TrustQuestion question = craft_question(alice, ca);
+    TrustCrlSource source = { -1, g_bytes_get_data(crl, NULL), (goffset)g_bytes_get_size(crl) };
+    question.now += 45 * DAY;
+    g_autoptr(TrustAnswer) listed = trust_crl_look(&source, &question);
+    g_autoptr(TrustAnswer) told = trust_ocsp_look(ocsp, &question);
+    g_assert_cmpint(listed->state, ==, cases[i].state);
+    if (!cases[i].extension)
+      g_assert_cmpint(told->state, ==, cases[i].state);
+  }
+}
+
 static void
 test_foreign(void)
 {
@@ -297,6 +342,24 @@ test_delegate(void)
   expect_ocsp((CraftOcsp){ .until = DAY, .signer = bob }, UNKNOWN, "not signed by the issuer");
 }
 
+static void
+test_algorithms_ocsp(void)
+{
+  static const char *const for_ocsp[] = { "extendedKeyUsage=OCSPSigning", NULL };
+  g_autoptr(CraftParty) rsa = craft_party("responder", ca, for_ocsp);
+  EVP_PKEY_free(rsa->key);
+  rsa->key = EVP_RSA_gen(2048);
+  X509_set_pubkey(rsa->x509, rsa->key);
+  g_assert_cmpint(X509_sign(rsa->x509, ca->key, EVP_sha256()), >, 0);
+  for (int pss = 0; pss < 2; pss++) {
+    expect_ocsp((CraftOcsp){ .until = DAY, .signer = rsa, .pss = pss }, GOOD);
+    expect_ocsp((CraftOcsp){ .until = DAY, .signer = rsa, .pss = pss, .digest = EVP_sha1() },
+                UNKNOWN, "not signed by the issuer");
+  }
+  expect_ocsp((CraftOcsp){ .until = DAY, .digest = EVP_sha1() }, UNKNOWN,
+              "not signed by the issuer");
+}
+
 /* ---- large lists ---- */
 
 static long
@@ -348,6 +411,7 @@ main(int argc, char **argv)
   set_up();
   g_test_add_func("/trust/crl/each-state-is-told", test_states);
   g_test_add_func("/trust/crl/old-and-future-lists-tell-nothing-good", test_dates);
+  g_test_add_func("/trust/crl/silence-about-the-expired-proves-nothing", test_expired);
   g_test_add_func("/trust/crl/others-lists-are-not-believed", test_foreign);
   g_test_add_func("/trust/crl/what-a-list-is-about-counts", test_scope);
   g_test_add_func("/trust/crl/one-list-does-not-stand-for-another", test_point);
@@ -356,6 +420,7 @@ main(int argc, char **argv)
   g_test_add_func("/trust/crl/large-lists-cost-little-memory", test_large);
   g_test_add_func("/trust/ocsp/each-state-is-told", test_ocsp);
   g_test_add_func("/trust/ocsp/only-the-issuer-and-its-delegate-are-believed", test_delegate);
+  g_test_add_func("/trust/ocsp/each-algorithm-is-checked", test_algorithms_ocsp);
   g_test_add_func("/trust/ocsp/no-change-gives-not-revoked", test_changed_ocsp);
   g_test_add_func("/trust/ocsp/small-answers-cost-little-time", test_small_costs);
   return g_test_run();

@@ -4,6 +4,7 @@
 #include "trust/crl.h"
 #include "trust/revocation.h"
 #include "trust/shelf.h"
+#include "trust/store.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -217,6 +218,30 @@ test_old_crl(void)
   expect(listed, TRUST_REVOKED, 0);
 }
 
+/* What expired is not in the list of today, and that is not asked again with every old mail. */
+static void
+test_expired(void)
+{
+  const CraftParty *const parties[] = { listed, asked };
+  fresh();
+  put_crl(NULL, -60, DAY);
+  for (gsize i = 0; i < G_N_ELEMENTS(parties); i++) {
+    CraftParty old = { parties[i]->key, X509_dup(parties[i]->x509), NULL };
+    X509_gmtime_adj(X509_getm_notAfter(old.x509), -DAY);
+    g_assert_cmpint(X509_sign(old.x509, ca->key, EVP_sha256()), >, 0);
+    old.cert = base_cert_new_from_x509(old.x509, NULL);
+    put_ocsp(&old, V_OCSP_CERTSTATUS_GOOD);
+    expect(&old, TRUST_REVOCATION_UNKNOWN, 1);
+    expect(&old, TRUST_REVOCATION_UNKNOWN, 0);
+    put_crl(&old, -30, DAY);
+    put_ocsp(&old, V_OCSP_CERTSTATUS_REVOKED);
+    age_shelf(2 * DAY);
+    expect(&old, TRUST_REVOKED, 1);
+    X509_free(old.x509);
+    base_cert_free(old.cert);
+  }
+}
+
 static void
 test_bad_crl(void)
 {
@@ -376,6 +401,13 @@ test_files(void)
   expect(listed, TRUST_NOT_REVOKED, 0);
   g_autoptr(TrustRevocation) off = check(mute, TRUST_REVOCATION_OFF);
   g_assert_cmpstr(off->reason, ==, "certificateHold");
+  /* Not of today: the server may know more, and where there is none the file counts. */
+  struct utimbuf times = { time(NULL) - 2 * DAY, time(NULL) - 2 * DAY };
+  g_assert_cmpint(utime(path, &times), ==, 0);
+  expect(listed, TRUST_NOT_REVOKED, 1);
+  remove_all(shelf);
+  put_crl(listed, -30, DAY);
+  expect(listed, TRUST_REVOKED, 1);
   g_remove(path);
   g_autofree char *base64 = g_base64_encode(g_bytes_get_data(crl, NULL), g_bytes_get_size(crl));
   g_autofree char *pem =
@@ -493,6 +525,65 @@ test_issuers(void)
   expect_issuers(leaf, FALSE, 2, 1);
 }
 
+/* What a stranger's certificate names may not keep the CA's own server from being asked. */
+static void
+test_issuers_silence_nobody(void)
+{
+  g_autoptr(CraftParty) unknown = craft_party("Nobody's CA", NULL, craft_ca);
+  g_autoptr(CraftParty) leaf = with_issuer_at("leaf", unknown, "ca.crl", FALSE);
+  fresh();
+  settings("local-urls=yes");
+  put_crl(listed, -60, DAY);
+  expect_issuers(leaf, TRUE, 0, 1);
+  expect_issuers(leaf, TRUE, 0, 0);
+  expect(listed, TRUST_REVOKED, 1);
+  fresh();
+  settings("local-urls=yes\ndeadline=700");
+  put_crl(listed, -60, DAY);
+  g_atomic_int_set(&silent, TRUE);
+  expect_issuers(leaf, TRUE, 0, 1);
+  g_atomic_int_set(&silent, FALSE);
+  expect_issuers(leaf, TRUE, 0, 0);
+  expect(listed, TRUST_REVOKED, 1);
+}
+
+/* A hundred signers, each with a server of its own that takes its time. */
+static void
+test_issuers_of_many(void)
+{
+  g_autoptr(CraftParty) unknown = craft_party("Nobody's CA", NULL, craft_ca);
+  fresh();
+  settings("local-urls=yes\nissuers=fetch\nmail-roots=off");
+  g_autoptr(TrustStore) store = trust_store_new(NULL);
+  int before = http_server_count(server);
+  for (int i = 0; i < 30; i++) {
+    g_autofree char *file = g_strdup_printf("%d.cer", i);
+    g_autoptr(CraftParty) leaf = with_issuer_at("leaf", unknown, file, FALSE);
+    TrustChain *chain = trust_chain_check(store, leaf->cert, NULL, 0);
+    g_assert_false(chain->trusted);
+    g_assert_cmpstr(chain->missing, ==, "CN=Nobody's CA");
+    trust_chain_free(chain);
+  }
+  g_assert_cmpint(http_server_count(server) - before, ==, 10);
+}
+
+/* Read once, whoever asks again. */
+static void
+test_parsed_once(void)
+{
+  settings("mail-roots=off");
+  g_autoptr(TrustStore) store = trust_store_new(NULL);
+  X509 *one = trust_store_x509(store, listed->cert), *again = trust_store_x509(store, listed->cert);
+  X509 *other = trust_store_x509(store, asked->cert);
+  g_assert_nonnull(one);
+  g_assert_true(one == again);
+  g_assert_true(one != other);
+  g_assert_cmpint(X509_cmp(one, listed->x509), ==, 0);
+  X509_free(one);
+  X509_free(again);
+  X509_free(other);
+}
+
 static void
 test_issuers_without_end(void)
 {
@@ -544,6 +635,7 @@ main(int argc, char **argv)
   g_test_add_func("/trust/revocation/a-crl-is-fetched-once-and-kept", test_crl);
   g_test_add_func("/trust/revocation/a-hold-may-end", test_hold);
   g_test_add_func("/trust/revocation/an-older-crl-takes-no-ones-place", test_old_crl);
+  g_test_add_func("/trust/revocation/what-expired-is-not-known-and-asked-once", test_expired);
   g_test_add_func("/trust/revocation/a-bad-crl-is-not-kept", test_bad_crl);
   g_test_add_func("/trust/revocation/a-damaged-shelf-is-mended", test_damaged_shelf);
   g_test_add_func("/trust/revocation/ocsp-is-asked-once-and-kept", test_ocsp);
@@ -555,6 +647,9 @@ main(int argc, char **argv)
   g_test_add_func("/trust/revocation/what-was-kept-costs-little", test_kept_costs);
   g_test_add_func("/trust/revocation/the-shelf-makes-room", test_room);
   g_test_add_func("/trust/issuers/are-fetched-where-allowed-and-kept", test_issuers);
+  g_test_add_func("/trust/issuers/silence-nobody-else", test_issuers_silence_nobody);
+  g_test_add_func("/trust/issuers/of-many-signers-are-bounded", test_issuers_of_many);
+  g_test_add_func("/trust/store/certificates-are-read-once", test_parsed_once);
   g_test_add_func("/trust/issuers/are-not-followed-without-end", test_issuers_without_end);
   int status = g_test_run();
   http_server_free(server);

@@ -98,18 +98,25 @@ add_others(X509_CRL *crl, int count)
   ASN1_INTEGER_free(serial);
 }
 
-static void
-sign_crl(X509_CRL *crl, const CraftCrl *wish)
+static EVP_MD_CTX *
+signing_new(const CraftParty *signer, const EVP_MD *digest, gboolean pss)
 {
   EVP_MD_CTX *context = EVP_MD_CTX_new();
   EVP_PKEY_CTX *key = NULL;
-  gboolean whole = EVP_PKEY_is_a(wish->signer->key, "ED25519");
-  const EVP_MD *digest = whole ? NULL : wish->digest ? wish->digest : EVP_sha256();
-  g_assert_cmpint(EVP_DigestSignInit(context, &key, digest, NULL, wish->signer->key), ==, 1);
-  if (wish->pss) {
+  gboolean whole = EVP_PKEY_is_a(signer->key, "ED25519");
+  digest = whole ? NULL : digest ? digest : EVP_sha256();
+  g_assert_cmpint(EVP_DigestSignInit(context, &key, digest, NULL, signer->key), ==, 1);
+  if (pss) {
     EVP_PKEY_CTX_set_rsa_padding(key, RSA_PKCS1_PSS_PADDING);
     EVP_PKEY_CTX_set_rsa_pss_saltlen(key, 32);
   }
+  return context;
+}
+
+static void
+sign_crl(X509_CRL *crl, const CraftCrl *wish)
+{
+  EVP_MD_CTX *context = signing_new(wish->signer, wish->digest, wish->pss);
   g_assert_cmpint(X509_CRL_sign_ctx(crl, context), >, 0);
   EVP_MD_CTX_free(context);
 }
@@ -161,8 +168,9 @@ craft_ocsp(const CraftOcsp *wish)
   guint8 *der = NULL;
   g_assert_nonnull(
       OCSP_basic_add1_status(basic, id, wish->status, wish->reason, revoked, from, until));
-  g_assert_cmpint(
-      OCSP_basic_sign(basic, wish->signer->x509, wish->signer->key, EVP_sha256(), NULL, 0), ==, 1);
+  EVP_MD_CTX *context = signing_new(wish->signer, wish->digest, wish->pss);
+  g_assert_cmpint(OCSP_basic_sign_ctx(basic, wish->signer->x509, context, NULL, 0), ==, 1);
+  EVP_MD_CTX_free(context);
   OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
   int length = i2d_OCSP_RESPONSE(response, &der);
   GBytes *bytes = g_bytes_new(der, (gsize)length);

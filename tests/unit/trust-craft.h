@@ -40,8 +40,10 @@ typedef struct {
   int status; /* V_OCSP_CERTSTATUS_… */
   int reason;
   gint64 from;
-  gint64 until;     /* 0: not said */
-  const EVP_MD *id; /* NULL: SHA-1 */
+  gint64 until;         /* 0: not said */
+  const EVP_MD *id;     /* NULL: SHA-1 */
+  const EVP_MD *digest; /* NULL: SHA-256 */
+  gboolean pss;
 } CraftOcsp;
 
 GBytes *craft_ocsp(const CraftOcsp *ocsp);
