@@ -95,9 +95,10 @@ open_cms(Cli *cli, BaseInput *input, Result *result, GError **error)
   g_autofree char *sentence =
       result->unsealed->authenticated
           ? g_strdup("Opened. Whether it is signed was not looked at.")
-          : g_strdup_printf("Opened. Whether it is signed was not looked at, and %s cannot tell "
+          : g_strdup_printf("Opened. Whether it is signed was not looked at, and %s%s cannot tell "
                             "whether it was altered.",
-                            result->unsealed->cipher);
+                            result->unsealed->cipher,
+                            result->unsealed->weak ? " is no longer safe and" : "");
   result->report = trust_report_unsigned(sentence, TRUST_UNSIGNED);
   return TRUE;
 }

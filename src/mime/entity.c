@@ -5,11 +5,10 @@
 #include "mime/look.h"
 #include "mime/outer.h"
 #include "mime/quote.h"
+#include "mime/scan.h"
 #include "mime/stage.h"
 
 #include <string.h>
-
-#define HEAD_FIRST (64 * 1024) /* read at first; few mails have more headers */
 
 struct MimeEntity {
   BaseInput *input; /* the caller's */
@@ -32,39 +31,6 @@ typedef struct {
 } About;
 
 /* ---- the header block ---- */
-
-static GBytes *
-read_start(BaseInput *input, goffset length, GError **error)
-{
-  g_autoptr(BaseSink) memory = base_sink_to_memory((gsize)length);
-  if (!base_input_read(input, 0, length, memory, error) || !base_sink_finish(memory, error))
-    return NULL;
-  return base_sink_memory_bytes(memory);
-}
-
-static gboolean
-has_empty_line(GBytes *start)
-{
-  gsize length = 0;
-  const char *bytes = g_bytes_get_data(start, &length);
-  return (length >= 1 && bytes[0] == '\n') || (length >= 2 && memcmp(bytes, "\r\n", 2) == 0) ||
-         (length && (memmem(bytes, length, "\n\n", 2) || memmem(bytes, length, "\n\r\n", 3)));
-}
-
-/* Enough of the mail to have all its headers, or more of them than may be. */
-static GBytes *
-read_head(BaseInput *input, GError **error)
-{
-  goffset length = base_input_length(input);
-  if (length == 0) {
-    base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the mail is empty");
-    return NULL;
-  }
-  g_autoptr(GBytes) start = read_start(input, MIN(length, HEAD_FIRST), error);
-  if (!start || length <= HEAD_FIRST || has_empty_line(start))
-    return g_steal_pointer(&start);
-  return read_start(input, MIN(length, MIME_HEADER_MAX + HEAD_FIRST), error);
-}
 
 static gboolean
 read_from(MimeEntity *entity, const MimeHeader *header, GError **error)
@@ -254,39 +220,40 @@ look_at_body(MimeEntity *entity, const MimeHeader *header, const About *about, G
 }
 
 static gboolean
-look_at(MimeEntity *entity, GBytes *start, GError **error)
+look_at(MimeEntity *entity, GError **error)
 {
-  gsize length = 0;
-  const char *bytes = g_bytes_get_data(start, &length);
-  g_auto(MimeHeader) header = { NULL, 0, FALSE };
+  g_auto(MimeHead) head = { .bytes = NULL };
+  const MimeHeader *header = &head.header;
   About about = { NULL, NULL };
-  if (!mime_header_read(bytes, length, &header, error) || !read_from(entity, &header, error) ||
-      !mime_header_find(&header, "Content-Type", &about.type, error) ||
-      !mime_header_find(&header, "Content-Transfer-Encoding", &about.encoding, error))
+  if (!mime_head_read(entity->input, mime_range_of(entity->input), &head, error) ||
+      !read_from(entity, header, error) ||
+      !mime_header_find(header, "Content-Type", &about.type, error) ||
+      !mime_header_find(header, "Content-Transfer-Encoding", &about.encoding, error))
     return FALSE;
   if (entity->protection != MIME_PROTECT_NOTHING && is_protected(about.type))
     return base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                           "the mail program that wrote this mail has protected its headers already "
                           "(hp= in Content-Type); leave --protect-headers out");
   GString *outside = g_string_new(NULL);
-  mime_outer_headers(&header, entity->protection, outside);
+  mime_outer_headers(header, entity->protection, outside);
   entity->headers = g_string_free_to_bytes(outside);
-  entity->body = (goffset)header.body;
-  return look_at_body(entity, &header, &about, error);
+  entity->body = head.body.start;
+  return look_at_body(entity, header, &about, error);
 }
 
 MimeEntity *
 mime_entity_new(BaseInput *input, MimePurpose purpose, MimeProtection protection, GError **error)
 {
-  g_autoptr(GBytes) start = read_head(input, error);
-  if (!start)
+  if (base_input_length(input) == 0) {
+    base_error_set(error, SIGNET_ERROR_BAD_INPUT, "the mail is empty");
     return NULL;
+  }
   g_autoptr(MimeEntity) entity = g_new0(MimeEntity, 1);
   entity->input = input;
   entity->purpose = purpose;
   entity->protection = protection;
   entity->quoted_length = -1;
-  return look_at(entity, start, error) ? g_steal_pointer(&entity) : NULL;
+  return look_at(entity, error) ? g_steal_pointer(&entity) : NULL;
 }
 
 void

@@ -130,6 +130,21 @@ mime_field_is_content(const MimeField *field)
 }
 
 gboolean
+mime_field_is_structural(const MimeField *field)
+{
+  return mime_field_is_content(field) || mime_field_is(field, "MIME-Version");
+}
+
+const char *
+mime_line_end_of(GBytes *headers)
+{
+  gsize length = 0;
+  const char *bytes = headers ? g_bytes_get_data(headers, &length) : NULL;
+  const char *end = length ? memchr(bytes, '\n', length) : NULL;
+  return end && end > bytes && end[-1] == '\r' ? "\r\n" : "\n";
+}
+
+gboolean
 mime_field_is_of_way(const MimeField *field)
 {
   static const char *const names[] = {

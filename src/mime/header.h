@@ -30,8 +30,13 @@ void mime_header_clear(MimeHeader *header);
 gboolean mime_field_is(const MimeField *field, const char *name);
 gboolean mime_field_is_named_like(const MimeField *field, const MimeField *other);
 gboolean mime_field_is_content(const MimeField *field); /* Content-* */
+/* Says how the part is built (RFC 9788 1.3): Content-*, MIME-Version. */
+gboolean mime_field_is_structural(const MimeField *field);
 /* Written by servers on the way, not by the author. */
 gboolean mime_field_is_of_way(const MimeField *field);
+
+/* "\n" or "\r\n", by the first line; "\n" where there is none. */
+const char *mime_line_end_of(GBytes *headers);
 
 /* The value in one line, without the blanks around it. */
 char *mime_field_text(const MimeField *field);

@@ -11,15 +11,6 @@ typedef struct {
   const char *eol;
 } Writer;
 
-static const char *
-eol_of(const MimeHead *head)
-{
-  gsize length = 0;
-  const char *bytes = g_bytes_get_data(head->bytes, &length);
-  const char *end = length ? memchr(bytes, '\n', length) : NULL;
-  return end && end > bytes && end[-1] == '\r' ? "\r\n" : "\n";
-}
-
 static BaseSink *
 lines_to(const char *eol, BaseSink *to)
 {
@@ -141,7 +132,7 @@ mime_opened_write_mail(MimeOpened *opened, BaseSink *to, GError **error)
     return base_input_read(opened->mail.input, 0, opened->mail.range.length, to, error);
   if (!mime_head_read(source->input, source->range, &head, error))
     return FALSE;
-  const char *eol = eol_of(&opened->head);
+  const char *eol = mime_line_end_of(opened->head.bytes);
   g_autoptr(BaseSink) lines = lines_to(eol, to);
   g_autoptr(BaseSink) body = lines_to(eol, to);
   Writer writer = { to, lines, eol };

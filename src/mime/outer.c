@@ -14,19 +14,12 @@ is_one_of(const MimeField *field, const char *const *names)
   return FALSE;
 }
 
-/* RFC 9788 1.3: the fields that say how the part is built. */
-static gboolean
-is_structural(const MimeField *field)
-{
-  return mime_field_is_content(field) || mime_field_is(field, "MIME-Version");
-}
-
 /* Bcc would tell all recipients what the mail server takes out. */
 static gboolean
 is_not_for_inside(const MimeField *field)
 {
   static const char *const names[] = { "Bcc", "Resent-Bcc", OUTER_NAME, NULL };
-  return is_structural(field) || mime_field_is_of_way(field) || is_one_of(field, names);
+  return mime_field_is_structural(field) || mime_field_is_of_way(field) || is_one_of(field, names);
 }
 
 /* hcp_baseline (RFC 9788 3.2.1): Subject is hidden, Comments and Keywords are left out. Outlook repeats
@@ -74,7 +67,7 @@ mime_outer_headers(const MimeHeader *header, MimeProtection protection, GString 
   for (guint i = 0; i < header->fields->len; i++) {
     const MimeField *field = &g_array_index(header->fields, MimeField, i);
     gboolean ours = protection != MIME_PROTECT_NOTHING && mime_field_is(field, OUTER_NAME);
-    if (!is_structural(field) && !ours)
+    if (!mime_field_is_structural(field) && !ours)
       append_outside(to, field, protection);
   }
 }

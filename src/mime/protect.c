@@ -22,12 +22,11 @@ mime_protected_free(MimeProtected *field)
   g_free(field);
 }
 
-/* Describes the part, not the message (RFC 9788 1.3). */
+/* Describes the part, not the message. */
 static gboolean
-is_structural(const MimeField *field)
+is_of_part(const MimeField *field)
 {
-  return mime_field_is_content(field) || mime_field_is(field, "MIME-Version") ||
-         mime_field_is(field, "HP-Outer");
+  return mime_field_is_structural(field) || mime_field_is(field, "HP-Outer");
 }
 
 /* How many fields of that name stand before it. */
@@ -130,7 +129,7 @@ mime_protect_read(MimeOpened *opened)
   head = (MimeHead){ .bytes = NULL };
   for (guint i = 0; i < opened->inside.header.fields->len; i++) {
     const MimeField *field = &g_array_index(opened->inside.header.fields, MimeField, i);
-    if (!is_structural(field) && !mime_field_is_of_way(field))
+    if (!is_of_part(field) && !mime_field_is_of_way(field))
       add_field(opened, field, cipher);
   }
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "mime/entity.h"
+#include "mime/header.h"
 
 #include <openssl/rand.h>
 #include <string.h>
@@ -12,15 +13,6 @@
 #define SIGNATURE_ENCODED(n) (2 * (n) + 256)
 
 /* ---- small text ---- */
-
-static const char *
-line_end_of(GBytes *headers)
-{
-  gsize length = 0;
-  const char *bytes = headers ? g_bytes_get_data(headers, &length) : NULL;
-  const char *end = length ? memchr(bytes, '\n', length) : NULL;
-  return end && end > bytes && end[-1] == '\r' ? "\r\n" : "\n";
-}
 
 /* Lines of `headers` in these line ends. */
 static void
@@ -194,7 +186,7 @@ gboolean
 mime_write_signed(GBytes *headers, MimeEntity *entity, GBytes *signature, const char *hash,
                   BaseSink *to, GError **error)
 {
-  g_autoptr(MimeSigned) mail = make_signed(entity, line_end_of(headers));
+  g_autoptr(MimeSigned) mail = make_signed(entity, mime_line_end_of(headers));
   add_headers(mail->before, headers, mail->eol);
   add_line(mail->before, "MIME-Version: 1.0", mail->eol);
   return fill_signed(mail, signature, hash, error) && mime_signed_push(mail, to, error) &&
@@ -275,7 +267,7 @@ mime_write_cms_new(GBytes *headers, MimeKind kind, gboolean authenticated, BaseS
 {
   const char *type = smime_type(kind, authenticated);
   const char *file = kind == MIME_CERTIFICATES ? "smime.p7c" : "smime.p7m";
-  const char *eol = line_end_of(headers);
+  const char *eol = mime_line_end_of(headers);
   if (!type) {
     base_error_set(error, SIGNET_ERROR_USAGE, "such a mail has no single CMS part");
     return NULL;
