@@ -125,15 +125,8 @@ open_output(Cli *cli, const CmsReceiptAsked *asked, const BaseCert *own, GError 
 static GBytes *
 make(Cli *cli, const CliSigner *signer, const CmsReceiptAsked *asked, GError **error)
 {
-  CmsSigner with = {
-    .key = signer->choice->key,
-    .kind = signer->kind,
-    .certificate = signer->choice->certificate,
-    .chain = signer->choice->chain,
-    .hash = signer->hash,
-    .pss = signer->pss,
-    .encryption_certificate = signer->encryption_certificate,
-  };
+  CmsSigner with = cli_signer_cms(signer);
+  with.receipts_to = NULL; /* no receipt for a receipt */
   cli_status(cli, "sign %s", signer->choice->id);
   return cms_receipt_make(cli->client, &with, asked, error);
 }

@@ -190,11 +190,10 @@ cli_signer_free(CliSigner *signer)
   g_free(signer);
 }
 
-BaseSink *
-cli_signer_sink(Cli *cli, const CliSigner *signer, gboolean detached, gint64 length, BaseSink *out,
-                GError **error)
+CmsSigner
+cli_signer_cms(const CliSigner *signer)
 {
-  CmsSigner with = {
+  return (CmsSigner){
     .key = signer->choice->key,
     .kind = signer->kind,
     .certificate = signer->choice->certificate,
@@ -204,6 +203,13 @@ cli_signer_sink(Cli *cli, const CliSigner *signer, gboolean detached, gint64 len
     .encryption_certificate = signer->encryption_certificate,
     .receipts_to = (const char *const *)signer->receipts_to,
   };
+}
+
+BaseSink *
+cli_signer_sink(Cli *cli, const CliSigner *signer, gboolean detached, gint64 length, BaseSink *out,
+                GError **error)
+{
+  CmsSigner with = cli_signer_cms(signer);
   cli_status(cli, "sign %s", signer->choice->id);
   return cms_sign_new(cli->client, &with, detached, length, out, error);
 }

@@ -20,6 +20,8 @@ typedef struct {
 /* By --id, else the From address, else (no From at all) the default ID. */
 CliSigner *cli_signer_new(Cli *cli, const char *from, GError **error);
 void cli_signer_free(CliSigner *signer);
+/* For the calls of cms; borrows of the signer. */
+CmsSigner cli_signer_cms(const CliSigner *signer);
 /* Content in, signed message out: cms_sign_new() for this signer. */
 BaseSink *cli_signer_sink(Cli *cli, const CliSigner *signer, gboolean detached, gint64 length,
                           BaseSink *out, GError **error);

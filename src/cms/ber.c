@@ -301,3 +301,10 @@ cms_ber_header(guint8 out[16], guint8 tag_class, gboolean constructed, guint32 t
     out[n++] = (guint8)(length >> 8 * i);
   return n;
 }
+
+gboolean
+cms_ber_is(const CmsBerElement *element, guint8 tag_class, guint32 tag, gboolean constructed)
+{
+  return element->tag_class == tag_class && element->tag == tag &&
+         !element->constructed == !constructed;
+}

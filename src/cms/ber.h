@@ -25,6 +25,11 @@ typedef struct {
   guint header_length;
 } CmsBerElement;
 
+#define CMS_BER_UNIVERSAL 0
+#define CMS_BER_CONTEXT 2
+gboolean cms_ber_is(const CmsBerElement *element, guint8 tag_class, guint32 tag,
+                    gboolean constructed);
+
 typedef struct {
   gboolean (*begin)(gpointer data, const CmsBerElement *element, GError **error);
   gboolean (*bytes)(gpointer data, const guint8 *bytes, gsize length, GError **error);

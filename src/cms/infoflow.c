@@ -19,8 +19,6 @@
  * decoded at the end like a message without content. Of other types nothing is held. */
 
 #define TYPE_MAX 64
-#define UNIVERSAL 0
-#define CONTEXT 2
 
 static const guint8 sequence_mark[] = { V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, 0x80 };
 static const guint8 set_mark[] = { V_ASN1_SET | V_ASN1_CONSTRUCTED, 0x80 };
@@ -59,13 +57,6 @@ not_cms(GError **error)
 }
 
 static gboolean
-is(const CmsBerElement *element, guint8 tag_class, guint32 tag, gboolean constructed)
-{
-  return element->tag_class == tag_class && element->tag == tag &&
-         !element->constructed == !constructed;
-}
-
-static gboolean
 hold(Looker *self, const guint8 *bytes, gsize length, GError **error)
 {
   if (!self->holds)
@@ -84,10 +75,10 @@ static gboolean
 begin_info(Looker *self, const CmsBerElement *element, GError **error)
 {
   if (element->depth == 0)
-    return is(element, UNIVERSAL, V_ASN1_SEQUENCE, TRUE) || not_cms(error);
+    return cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE) || not_cms(error);
   if (self->type->len > 0)
-    return (self->known && is(element, CONTEXT, 0, TRUE)) || not_cms(error);
-  if (!is(element, UNIVERSAL, V_ASN1_OBJECT, FALSE) || element->length > TYPE_MAX)
+    return (self->known && cms_ber_is(element, CMS_BER_CONTEXT, 0, TRUE)) || not_cms(error);
+  if (!cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_OBJECT, FALSE) || element->length > TYPE_MAX)
     return not_cms(error);
   g_byte_array_append(self->type, element->header, element->header_length);
   return TRUE;
@@ -117,7 +108,7 @@ static gboolean
 begins_recipients(const Looker *self, const CmsBerElement *element)
 {
   return self->message.nid != NID_pkcs7_signed && !self->info_seen &&
-         is(element, UNIVERSAL, V_ASN1_SET, TRUE);
+         cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SET, TRUE);
 }
 
 static void
@@ -153,8 +144,8 @@ move_recipients(Looker *self)
 static gboolean
 count_member(Looker *self, GError **error)
 {
-  gboolean signers = self->list && is(self->list, UNIVERSAL, V_ASN1_SET, TRUE);
-  gboolean certificates = self->list && is(self->list, CONTEXT, 0, TRUE);
+  gboolean signers = self->list && cms_ber_is(self->list, CMS_BER_UNIVERSAL, V_ASN1_SET, TRUE);
+  gboolean certificates = self->list && cms_ber_is(self->list, CMS_BER_CONTEXT, 0, TRUE);
   guint max = signers ? CMS_SIGNERS_MAX : CMS_CERTIFICATES_MAX;
   return !(signers || certificates) || ++self->members <= max ||
          base_error_set(error, SIGNET_ERROR_TOO_LARGE, "the message has over %u %s", max,
@@ -186,10 +177,10 @@ begin(gpointer data, const CmsBerElement *element, GError **error)
     return TRUE;
   if (depth < 2)
     return begin_info(self, element, error);
-  gboolean sequence = is(element, UNIVERSAL, V_ASN1_SEQUENCE, TRUE);
+  gboolean sequence = cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE);
   if (depth == 3 && sequence && !self->info_seen)
     self->info_seen = self->info_open = TRUE;
-  if (depth == 4 && self->info_open && element->tag_class == CONTEXT && element->tag == 0) {
+  if (depth == 4 && self->info_open && element->tag_class == CMS_BER_CONTEXT && element->tag == 0) {
     self->content_open = self->has_content = TRUE;
     return TRUE;
   }

@@ -56,13 +56,6 @@ malformed(GError **error)
 }
 
 static gboolean
-is(const CmsBerElement *element, guint8 tag_class, guint32 tag, gboolean constructed)
-{
-  return element->tag_class == tag_class && element->tag == tag &&
-         !element->constructed == !constructed;
-}
-
-static gboolean
 gather(CmsSplit *split, const guint8 *bytes, gsize length, GError **error)
 {
   /* Decoded, an element takes many times its bytes: this bounds memory, CMS_BER_ELEMENTS_MAX time. */
@@ -91,12 +84,13 @@ begin_info(CmsSplit *split, const CmsBerElement *element, GError **error)
 {
   gboolean good = FALSE;
   if (element->depth == 0)
-    good = is(element, V_ASN1_UNIVERSAL, V_ASN1_SEQUENCE, TRUE);
+    good = cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE);
   else if (split->type->len == 0) {
-    good = is(element, V_ASN1_UNIVERSAL, V_ASN1_OBJECT, FALSE) && element->length <= OID_MAX;
+    good =
+        cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_OBJECT, FALSE) && element->length <= OID_MAX;
     g_byte_array_append(split->type, element->header, element->header_length);
   } else
-    good = split->type_known && !split->body_seen && is(element, 2, 0, TRUE);
+    good = split->type_known && !split->body_seen && cms_ber_is(element, CMS_BER_CONTEXT, 0, TRUE);
   return good || base_error_set(error, SIGNET_ERROR_BAD_INPUT,
                                 "not a CMS message: it does not begin with a content type");
 }
@@ -126,7 +120,7 @@ end_type(CmsSplit *split, GError **error)
 static gboolean
 begin_body(CmsSplit *split, const CmsBerElement *element, GError **error)
 {
-  if (split->body_seen || !is(element, V_ASN1_UNIVERSAL, V_ASN1_SEQUENCE, TRUE))
+  if (split->body_seen || !cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE))
     return malformed(error);
   split->body_seen = TRUE;
   return gather(split, sequence_mark, sizeof sequence_mark, error);
@@ -200,14 +194,14 @@ begin(gpointer data, const CmsBerElement *element, GError **error)
   if (element->depth == DEPTH_BODY)
     return begin_body(split, element, error);
   if (element->depth == DEPTH_MEMBER && !split->info_seen &&
-      is(element, V_ASN1_UNIVERSAL, V_ASN1_SEQUENCE, TRUE)) {
+      cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE)) {
     split->info_seen = TRUE;
     split->info_open = TRUE;
     split->info_at = split->structure->len;
     return gather(split, sequence_mark, sizeof sequence_mark, error);
   }
   if (element->depth == DEPTH_MEMBER && !split->recipients_seen && !split->info_seen &&
-      is(element, V_ASN1_UNIVERSAL, V_ASN1_SET, TRUE))
+      cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SET, TRUE))
     return begin_recipients(split, error);
   if (element->depth == DEPTH_CONTENT && split->info_open && element->tag_class == 2 &&
       element->tag == 0)

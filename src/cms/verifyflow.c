@@ -71,16 +71,6 @@ not_cms(GError **error)
                         "not a CMS message: it does not begin with a content type");
 }
 
-static gboolean
-is(const CmsBerElement *element, guint8 tag_class, guint32 tag, gboolean constructed)
-{
-  return element->tag_class == tag_class && element->tag == tag &&
-         element->constructed == constructed;
-}
-
-#define UNIVERSAL 0
-#define CONTEXT 2
-
 /* ---- holding what is not content ---- */
 
 static gboolean
@@ -126,8 +116,8 @@ hold_end(Verifier *self, const CmsBerElement *element, GError **error)
 static gboolean
 begin_info(const CmsBerElement *element, guint index, GError **error)
 {
-  gboolean good = index == 0 ? is(element, UNIVERSAL, V_ASN1_OBJECT, FALSE)
-                             : index == 1 && is(element, CONTEXT, 0, TRUE);
+  gboolean good = index == 0 ? cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_OBJECT, FALSE)
+                             : index == 1 && cms_ber_is(element, CMS_BER_CONTEXT, 0, TRUE);
   return good || not_cms(error);
 }
 
@@ -139,22 +129,22 @@ begin_part(Verifier *self, const CmsBerElement *element, guint index, GError **e
     guint32 tag;
     gboolean constructed;
   } first_table[] = {
-    [PART_VERSION] = { UNIVERSAL, V_ASN1_INTEGER, FALSE },
-    [PART_DIGESTS] = { UNIVERSAL, V_ASN1_SET, TRUE },
-    [PART_CONTENT] = { UNIVERSAL, V_ASN1_SEQUENCE, TRUE },
+    [PART_VERSION] = { CMS_BER_UNIVERSAL, V_ASN1_INTEGER, FALSE },
+    [PART_DIGESTS] = { CMS_BER_UNIVERSAL, V_ASN1_SET, TRUE },
+    [PART_CONTENT] = { CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE },
   };
   if (index < G_N_ELEMENTS(first_table)) {
     self->part = (Part)index;
-    return is(element, first_table[index].tag_class, first_table[index].tag,
-              first_table[index].constructed) ||
+    return cms_ber_is(element, first_table[index].tag_class, first_table[index].tag,
+                      first_table[index].constructed) ||
            malformed(error);
   }
   /* Their order is the decoder's to check. */
-  if (is(element, CONTEXT, 0, TRUE))
+  if (cms_ber_is(element, CMS_BER_CONTEXT, 0, TRUE))
     self->part = PART_CERTIFICATES;
-  else if (is(element, CONTEXT, 1, TRUE))
+  else if (cms_ber_is(element, CMS_BER_CONTEXT, 1, TRUE))
     self->part = PART_CRLS;
-  else if (is(element, UNIVERSAL, V_ASN1_SET, TRUE))
+  else if (cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SET, TRUE))
     self->part = PART_SIGNERS;
   else
     return malformed(error);
@@ -186,16 +176,16 @@ begin_member(Verifier *self, const CmsBerElement *element, guint index, GError *
     return check_count(self, index, error);
   }
   if (index == 0)
-    return is(element, UNIVERSAL, V_ASN1_OBJECT, FALSE) || malformed(error);
+    return cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_OBJECT, FALSE) || malformed(error);
   self->in_content = self->has_content = TRUE;
-  return (index == 1 && is(element, CONTEXT, 0, TRUE)) || malformed(error);
+  return (index == 1 && cms_ber_is(element, CMS_BER_CONTEXT, 0, TRUE)) || malformed(error);
 }
 
 /* One OCTET STRING, or one of several (X.690 8.7.3). */
 static gboolean
 begin_content(const CmsBerElement *element, guint index, GError **error)
 {
-  gboolean octets = element->tag_class == UNIVERSAL && element->tag == V_ASN1_OCTET_STRING;
+  gboolean octets = element->tag_class == CMS_BER_UNIVERSAL && element->tag == V_ASN1_OCTET_STRING;
   return (octets && (element->depth > 5 || index == 0)) || malformed(error);
 }
 
@@ -213,8 +203,8 @@ on_begin(gpointer data, const CmsBerElement *element, GError **error)
   if (depth == 1)
     return begin_info(element, index, error);
   if (depth == 0)
-    return is(element, UNIVERSAL, V_ASN1_SEQUENCE, TRUE) || not_cms(error);
-  if (depth == 2 && (index > 0 || !is(element, UNIVERSAL, V_ASN1_SEQUENCE, TRUE)))
+    return cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE) || not_cms(error);
+  if (depth == 2 && (index > 0 || !cms_ber_is(element, CMS_BER_UNIVERSAL, V_ASN1_SEQUENCE, TRUE)))
     return malformed(error);
   if (depth == 3 && !begin_part(self, element, index, error))
     return FALSE;

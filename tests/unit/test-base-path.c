@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base-scratch.h"
 #include "base/path.h"
 
 #include <signet/error.h>
@@ -11,33 +12,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char *scratch; /* this test's own folder, removed at the end */
-
-static void
-bytes_are(GBytes *bytes, const char *expected, gsize length)
-{
-  gsize size = 0;
-  gconstpointer data = g_bytes_get_data(bytes, &size);
-  g_assert_cmpuint(size, ==, length);
-  g_assert_cmpint(memcmp(data, expected, length), ==, 0);
-}
-
-static char *
-in_scratch(const char *name)
-{
-  return g_build_filename(scratch, name, NULL);
-}
-
-static guint
-count_files(const char *folder)
-{
-  guint n = 0;
-  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-  while (dir && g_dir_read_name(dir))
-    n++;
-  return n;
-}
 
 static void
 own_folders_are_absolute(void)
@@ -275,24 +249,11 @@ program_is_found_beside_this_one(void)
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_NO_DAEMON);
 }
 
-static void
-remove_all(const char *path)
-{
-  g_autoptr(GDir) dir =
-      g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-  const char *name = NULL;
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-    remove_all(below);
-  }
-  g_remove(path);
-}
-
 int
 main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
-  scratch = g_dir_make_tmp("signet-path-XXXXXX", NULL);
+  scratch_make("path");
   g_autofree char *data = in_scratch("data");
   if (!g_test_subprocess())
     g_setenv("XDG_DATA_HOME", data, TRUE);
@@ -314,7 +275,6 @@ main(int argc, char **argv)
   g_test_add_func("/base/path/long-socket-path-is-refused", long_socket_path_is_refused);
   g_test_add_func("/base/path/program-is-found-beside-this-one", program_is_found_beside_this_one);
   int status = g_test_run();
-  remove_all(scratch);
-  g_free(scratch);
+  scratch_remove();
   return status;
 }

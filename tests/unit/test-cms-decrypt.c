@@ -156,18 +156,6 @@ test_nobody(void)
 
 /* ---- what goes wrong ---- */
 
-static GBytes *
-seal(const SoftKey *key, const char *cipher)
-{
-  g_autoptr(GPtrArray) recipients = g_ptr_array_new();
-  g_autoptr(GBytes) content = g_bytes_new_static(text, strlen(text));
-  g_autoptr(GError) error = NULL;
-  g_ptr_array_add(recipients, key->cert);
-  GBytes *message = cms_encrypt(content, recipients, cipher, &error);
-  g_assert_no_error(error);
-  return message;
-}
-
 /* OpenSSL's CMS_decrypt() would go on with a random key, and be right about the padding of one
  * message in 256: here 2,000 times nothing comes out. */
 static void
@@ -180,8 +168,8 @@ test_token_fails(void)
   g_autoptr(SoftKey) rsa = soft_key_simple("rsa:2048");
   g_autoptr(SoftKey) ec = soft_key_simple("ec:p256");
   g_autoptr(SoftToken) token = soft_token_new();
-  g_autoptr(GBytes) one = seal(rsa, "aes-256-cbc");
-  g_autoptr(GBytes) two = seal(ec, "aes-256-cbc");
+  g_autoptr(GBytes) one = soft_seal(text, rsa, "aes-256-cbc");
+  g_autoptr(GBytes) two = soft_seal(text, ec, "aes-256-cbc");
   g_ptr_array_add(token->keys, rsa);
   g_ptr_array_add(token->keys, ec);
   for (guint i = 0; i < 2000; i++) {
@@ -198,7 +186,7 @@ test_away(void)
 {
   g_autoptr(SoftKey) key = soft_key_simple("ec:p256");
   g_autoptr(SoftToken) token = soft_token_new();
-  g_autoptr(GBytes) message = seal(key, "aes-256-gcm");
+  g_autoptr(GBytes) message = soft_seal(text, key, "aes-256-gcm");
   g_autoptr(GError) error = NULL;
   g_ptr_array_add(token->keys, key);
   token->away = TRUE;
@@ -223,7 +211,7 @@ test_hindered(void)
   };
   g_autoptr(SoftKey) key = soft_key_simple("ec:p256");
   g_autoptr(SoftToken) token = soft_token_new();
-  g_autoptr(GBytes) message = seal(key, "aes-256-gcm");
+  g_autoptr(GBytes) message = soft_seal(text, key, "aes-256-gcm");
   g_ptr_array_add(token->keys, key);
   token->away = TRUE;
   for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -243,7 +231,7 @@ test_not_ours(void)
 {
   g_autoptr(SoftKey) key = soft_key_simple("ec:p256");
   g_autoptr(SoftToken) token = soft_token_new();
-  g_autoptr(GBytes) message = seal(key, "aes-256-gcm");
+  g_autoptr(GBytes) message = soft_seal(text, key, "aes-256-gcm");
   g_autoptr(GError) error = NULL;
   g_assert_null(cms_decrypt_with(&token->vtable, message, &error));
   g_assert_error(error, SIGNET_ERROR, SIGNET_ERROR_CANNOT_DECRYPT);
@@ -300,9 +288,9 @@ test_tamper(void)
 {
   g_autoptr(SoftKey) rsa = soft_key_simple("rsa:2048");
   g_autoptr(SoftKey) ec = soft_key_simple("ec:p256");
-  g_autoptr(GBytes) one = seal(ec, "aes-256-gcm");
-  g_autoptr(GBytes) two = seal(ec, "aes-256-cbc");
-  g_autoptr(GBytes) three = seal(rsa, "aes-256-gcm");
+  g_autoptr(GBytes) one = soft_seal(text, ec, "aes-256-gcm");
+  g_autoptr(GBytes) two = soft_seal(text, ec, "aes-256-cbc");
+  g_autoptr(GBytes) three = soft_seal(text, rsa, "aes-256-gcm");
   tamper(ec, one, TRUE);
   tamper(ec, two, FALSE);
   tamper(rsa, three, TRUE);

@@ -14,18 +14,6 @@
 
 static const char text[] = "Hello, Alice: at six.\r\n";
 
-static GBytes *
-seal(const SoftKey *key, const char *cipher)
-{
-  g_autoptr(GPtrArray) recipients = g_ptr_array_new();
-  g_autoptr(GBytes) content = g_bytes_new_static(text, strlen(text));
-  g_autoptr(GError) error = NULL;
-  g_ptr_array_add(recipients, key->cert);
-  GBytes *message = cms_encrypt(content, recipients, cipher, &error);
-  g_assert_no_error(error);
-  return message;
-}
-
 static CmsAsnEnveloped *
 decoded(GBytes *bytes)
 {
@@ -67,7 +55,7 @@ opens(SoftToken *token, GBytes *message, GError **error)
 static GBytes *
 crowd(const SoftKey *key, guint n)
 {
-  g_autoptr(GBytes) one = seal(key, "aes-256-cbc");
+  g_autoptr(GBytes) one = soft_seal(text, key, "aes-256-cbc");
   g_autoptr(CmsAsnEnveloped) data = decoded(one);
   const guint8 *bytes = NULL;
   gsize length = 0;
@@ -233,7 +221,7 @@ test_ukm(void)
   g_autoptr(GError) error = NULL;
   guint8 kek[32];
   g_ptr_array_add(token->keys, key);
-  g_autoptr(GBytes) sealed = seal(key, "aes-256-cbc");
+  g_autoptr(GBytes) sealed = soft_seal(text, key, "aes-256-cbc");
   g_autoptr(CmsAsnEnveloped) data = decoded(sealed);
   ASN1_TYPE *any = sk_ASN1_TYPE_value(data->recipients, 0);
   const guint8 *bytes = NULL;

@@ -397,3 +397,15 @@ soft_data(const char *relative)
       g_build_filename(g_getenv("SIGNET_TEST_SOURCE"), "tests", "data", relative, NULL);
   return soft_read(path);
 }
+
+GBytes *
+soft_seal(const char *text, const SoftKey *key, const char *cipher)
+{
+  g_autoptr(GPtrArray) recipients = g_ptr_array_new();
+  g_autoptr(GBytes) content = g_bytes_new_static(text, strlen(text));
+  g_autoptr(GError) error = NULL;
+  g_ptr_array_add(recipients, key->cert);
+  GBytes *message = cms_encrypt(content, recipients, cipher, &error);
+  g_assert_no_error(error);
+  return message;
+}

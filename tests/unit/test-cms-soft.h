@@ -49,6 +49,9 @@ void soft_write_key(const SoftKey *key, const char *name); /* NAME.pem, NAME.crt
 /* Runs words separated by blanks in the folder; its exit status. */
 int soft_run(char **ret_output, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* `text` sealed to that key alone. */
+GBytes *soft_seal(const char *text, const SoftKey *key, const char *cipher);
+
 void soft_assert_bytes(GBytes *bytes, gconstpointer expected, gsize length);
 
 GBytes *soft_data(const char *relative); /* under tests/data */
