@@ -77,7 +77,7 @@ CmsVerified *cms_verify_result(BaseSink *sink, GError **error);
 BaseSink *cms_info_new(void);
 CmsInfo *cms_info_result(BaseSink *sink, GError **error); /* after finish(); (transfer full) */
 
-/* What a message is, by its first bytes: SIGNED (certificates only too), ENVELOPED, AUTH_ENVELOPED
+/* What a message is, by its `head`, the first bytes: SIGNED (certificates only too), ENVELOPED, AUTH_ENVELOPED
  * or OTHER. CMS_TYPE_HEAD of them suffice. */
 #define CMS_TYPE_HEAD 64
-CmsType cms_type_of(const guint8 *bytes, gsize length);
+CmsType cms_type_of(const guint8 *head, gsize length);
